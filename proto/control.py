@@ -1,0 +1,269 @@
+"""Control: orders to a worker's process and what it reports of its life; orders to the tree.
+
+On the control connection of a worker the root also sends info questions (proto.info) and host-originated operations
+(Notify), each with the root's own ids, and the worker sends Ask records for its guest's supervision functions.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from proto.envelope import Codec, Message, MessageClass
+
+# -- worker to root ---------------------------------------------------------------------------------------------
+
+
+class Hello(Message, tag="hello"):
+    """First word of a worker; the token proves that it is the process the root asked for. Answered by Init."""
+
+    token: bytes
+    pid: int
+
+
+class Step(Message, tag="step"):
+    """The start has reached this step (lifecycle section 5)."""
+
+    step: str
+
+
+class Ready(Message, tag="ready"):
+    """``init`` has returned; the actor is there for others. ``callbacks`` are the supervisor callbacks it exports."""
+
+    callbacks: tuple[str, ...] = ()
+
+
+class StartFailed(Message, tag="start_failed"):
+    """The start has failed; the worker ends itself next. The same words are in the ring (last words)."""
+
+    step: str
+    text: str
+
+
+class Goodbye(Message, tag="goodbye"):
+    """An orderly end is complete; the process exits next. ``cause`` as theater.cause.Cause plain data."""
+
+    cause: dict[str, Any]
+
+
+class Pong(Message, tag="pong"):
+    """Answer to Ping."""
+
+    id: int
+
+
+class Done(Message, tag="done"):
+    """A control order took effect (Pause, Resume, Shutdown accepted, Cancel)."""
+
+    id: int
+
+
+class Refused(Message, tag="refused"):
+    """A control order, or an Ask, was refused: kind and data of lifecycle section 7."""
+
+    id: int
+    kind: str
+    data: tuple[Any, ...] = ()
+
+
+class Ask(Message, tag="ask"):
+    """The guest (or its host) asks the root for a supervision function (lifecycle section 10).
+
+    ``function`` is the host function's name without interface (``spawn``, ``list-children`` …); ``arguments`` are plain
+    data; bodies hold encoded state and wasm bytes as named in the arguments. Answered by Answered or Refused.
+    """
+
+    id: int
+    function: str
+    arguments: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+# -- root to worker ---------------------------------------------------------------------------------------------
+
+
+class Answered(Message, tag="answered"):
+    """Result of an Ask; bodies as the function says."""
+
+    id: int
+    data: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+class Init(Message, tag="init"):
+    """Everything an incarnation needs to know. Body 0: the initial state as an encoded value, if ``has_state``."""
+
+    actor_id: str
+    path: str
+    name: str
+    incarnation: int
+    package: str
+    """Path of the package file (wasm, or wat text)."""
+    digest: str
+    """SHA-256 of the package, lower-case hex."""
+    artefact: str
+    """Path of the compiled artefact in the cache."""
+    manifest_digest: str
+    ring: str
+    """Path of the ring file to create."""
+    ring_bytes: int
+    chain_seq: int
+    """Sequence number of the first event of this incarnation."""
+    chain_head: bytes | None
+    """Hash of the event before it."""
+    previous_end: dict[str, Any] | None
+    """Cause of the previous incarnation's end, None for the first."""
+    grants: dict[str, dict[str, Any]]
+    """Granted host interfaces by full name, with their options."""
+    options: dict[str, Any]
+    """Limits and switches: theater.actor.ActorOptions as plain data."""
+    state: Any = None
+    """Initial state as plain data, converted by the worker to the type the actor declares (used if ``state_kind`` is plain)."""
+    state_kind: str = "none"
+    """none | text (manifest initial_state) | plain | value (body 0)."""
+    resume: bool = False
+    """The given state becomes the committed state and ``init`` is not called."""
+    parent: str | None = None
+    """Id of the actor whose guest spawned this one."""
+    setup: bool = False
+    """Stop before ``init`` (S1)."""
+
+
+class Ping(Message, tag="ping"):
+    """Heartbeat (L13)."""
+
+    id: int
+
+
+class Pause(Message, tag="pause"):
+    """Pause after the current call, or ``if_idle`` (the seed's)."""
+
+    id: int
+    target: str = ""
+    mode: str = "after_call"
+
+
+class Resume(Message, tag="resume"):
+    """Go on."""
+
+    id: int
+    target: str = ""
+
+
+class Shutdown(Message, tag="shutdown"):
+    """Stop gracefully. To a worker: Done when accepted, the end itself is seen by the root. From a client: Report when reaped."""
+
+    id: int
+    target: str = ""
+    deadline_ms: int | None = None
+    by: str = "supervisor"
+
+
+class Notify(Message, tag="notify"):
+    """A host-originated operation: call an export whose result is discarded. Body 0: encoded parameters. Not answered."""
+
+    function: str
+
+
+class ChildEvents(Message, tag="child_events"):
+    """Events of a subscribed child; the worker turns them into handle-child-event callbacks. Body 0: batch."""
+
+    child_id: str
+    first_seq: int
+    last_seq: int
+
+
+# -- client to root ---------------------------------------------------------------------------------------------
+
+
+class Terminate(Message, tag="terminate"):
+    """SIGKILL the actor's worker at once; answered by Report when it is reaped (L6)."""
+
+    id: int
+    target: str
+
+
+class StartChild(Message, tag="start_child"):
+    """supervisor:start_child/2: under simple_one_for_one, start one more of the template under ``name``."""
+
+    id: int
+    target: str
+    name: str = ""
+    state: Any = None
+    has_state: bool = False
+
+
+class TerminateChild(Message, tag="terminate_child"):
+    """supervisor:terminate_child/2 by child id (or name under simple_one_for_one)."""
+
+    id: int
+    target: str
+    child: str
+
+
+class RestartChild(Message, tag="restart_child"):
+    """supervisor:restart_child/2."""
+
+    id: int
+    target: str
+    child: str
+
+
+class DeleteChild(Message, tag="delete_child"):
+    """supervisor:delete_child/2."""
+
+    id: int
+    target: str
+    child: str
+
+
+class Restart(Message, tag="restart"):
+    """Stop the actor gracefully and start it again under its supervisor, outside the restart intensity."""
+
+    id: int
+    target: str
+
+
+class StopTree(Message, tag="stop_tree"):
+    """End the whole tree in order and with it the supervisor process. Answered by Done when accepted."""
+
+    id: int
+    force: bool = False
+
+
+class Report(Message, tag="report"):
+    """How an actor ended (theater.handle.StopReport): answer to a client's Shutdown and Terminate."""
+
+    id: int
+    cause: dict[str, Any]
+    forced: bool
+    exit_status: int | None
+    seconds: float
+
+
+class Outcome(Message, tag="outcome"):
+    """Result of a tree order: plain data, OTP's answer in ``value``."""
+
+    id: int
+    value: Any = None
+
+
+FromWorker = Hello | Step | Ready | StartFailed | Goodbye | Pong | Done | Refused | Ask
+ToWorker = Init | Ping | Pause | Resume | Shutdown | Notify | ChildEvents | Answered | Refused
+FromClient = (
+    Pause
+    | Resume
+    | Shutdown
+    | Terminate
+    | StartChild
+    | TerminateChild
+    | RestartChild
+    | DeleteChild
+    | Restart
+    | StopTree
+)
+ToClient = Done | Refused | Report | Outcome
+
+FROM_WORKER = Codec(MessageClass.CONTROL, FromWorker)
+TO_WORKER = Codec(MessageClass.CONTROL, ToWorker)
+FROM_CLIENT = Codec(MessageClass.CONTROL, FromClient)
+TO_CLIENT = Codec(MessageClass.CONTROL, ToClient)

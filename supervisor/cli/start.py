@@ -1,0 +1,205 @@
+"""``start``: run a tree until it ends or is told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from supervisor.fleet.lives import Life
+    from supervisor.root import Outcome, RootOptions
+    from theater.config import TreeConfig
+
+OK, FAILED, CONFIGURATION, UNHEALTHY = 0, 1, 2, 7
+DETACH_POLL_S = 0.05
+
+EPILOG = """\
+examples:
+  theater start tree.yaml                      run in the foreground; Ctrl-C stops it in order, twice by force
+  theater start tree.yaml --detach             come back when the tree is up
+  theater start tree.yaml --ready-file up      create the file "up" once the tree is up
+  theater start tree.yaml --spawner exec       plain interpreters instead of forks of a template
+
+exit codes: 0 stopped in order, 1 the tree did not start or gave up, or a worker had to be killed while stopping,
+2 the configuration is wrong.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's arguments."""
+    parser.epilog = EPILOG
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("tree", metavar="TREE", help="the tree file, usually tree.yaml")
+    parser.add_argument("--run-dir", metavar="DIR", help="where sockets go (default: one per tree file)")
+    parser.add_argument("--store", metavar="DIR", help="where the history goes (default: the tree's `store`, or .theater/NAME beside it)")
+    parser.add_argument("--cache", metavar="DIR", help="compiled packages (default: $XDG_CACHE_HOME/theater)")
+    parser.add_argument("--spawner", choices=("zygote", "exec"), default="zygote", help="where workers come from")
+    parser.add_argument("--detach", action="store_true", help="run in the background; return when the tree is up")
+    parser.add_argument("--ready-file", metavar="FILE", help="create FILE once the tree is up; removed at the end")
+    parser.add_argument("--log-level", choices=("debug", "info", "warning", "error"), default="warning", help="least level shown (default: warning; the store's logs.jsonl keeps all)")
+    parser.add_argument("-q", "--quiet", action="store_true", help="no progress lines")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the verb; return the exit code."""
+    from theater.config import ConfigError, load_tree
+
+    try:
+        tree = load_tree(args.tree)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return CONFIGURATION
+    return _detach(args) if args.detach else _foreground(args, tree)
+
+
+def _foreground(args: argparse.Namespace, tree: TreeConfig) -> int:
+    from supervisor.logs import LogFile, configure
+    from supervisor.resources import ResourceError
+    from supervisor.root import Root
+    from supervisor.rundir import RunDirError
+    from supervisor.store import StoreError
+
+    options = _options(args, tree)
+    os.makedirs(options.store_dir, mode=0o700, exist_ok=True)
+    file = LogFile(options.store_dir)
+    log = configure(args.log_level, False, file)
+    progress = Progress(quiet=args.quiet, ready_file=args.ready_file, name=tree.name)
+    root = Root(options, tree.spec, log, progress.life, progress.up)
+    try:
+        outcome = root.run()
+    except (RunDirError, ResourceError, StoreError, OSError, ValueError) as error:
+        print(f"theater: cannot start: {error}", file=sys.stderr)
+        return FAILED
+    finally:
+        progress.close()
+        file.close()
+    return _conclude(outcome)
+
+
+def _options(args: argparse.Namespace, tree: TreeConfig) -> RootOptions:
+    from supervisor.root import RootOptions
+    from supervisor.rundir import default_run_dir
+
+    here = os.path.dirname(os.path.abspath(args.tree))
+    store = args.store or tree.store or os.path.join(here, ".theater", tree.name)
+    cache = args.cache or os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "theater")
+    return RootOptions(
+        name=tree.name,
+        tree_file=os.path.abspath(args.tree),
+        run_dir=args.run_dir or os.environ.get("THEATER_RUN_DIR") or default_run_dir(tree.name, args.tree),
+        store_dir=os.path.abspath(store),
+        cache_dir=os.path.abspath(cache),
+        spawner=args.spawner,
+    )
+
+
+def _conclude(outcome: Outcome) -> int:
+    if not outcome.started:
+        for line in dict.fromkeys(outcome.failures):
+            print(f"theater: {line}", file=sys.stderr)
+        if outcome.failures or outcome.reason != "shutdown":
+            print(f"theater: the tree did not start: {outcome.reason}", file=sys.stderr)
+            return FAILED
+        return OK
+    if outcome.killed:
+        print(f"theater: {outcome.killed} worker(s) had to be killed", file=sys.stderr)
+        return FAILED
+    if outcome.stopped_by_request:
+        return OK
+    print(f"theater: the tree has ended: {outcome.reason}", file=sys.stderr)
+    return FAILED
+
+
+class Progress:
+    """One line per actor as it comes up, on standard error."""
+
+    def __init__(self, quiet: bool, ready_file: str | None, name: str) -> None:
+        self._quiet = quiet
+        self._ready_file = ready_file
+        self._name = name
+        self._began = time.monotonic()
+        self._count = 0
+        self._is_up = False
+
+    def life(self, what: str, life: Life) -> None:
+        """An incarnation has come up or ended."""
+        if what == "started":
+            self._count += 1
+            took_ms = (time.monotonic_ns() - life.started_ns) / 1e6
+            again = f" (incarnation {life.number})" if life.actor.restarts else ""
+            self._say(f"  ✓ {life.actor.path}{again}  pid {life.pid}  {took_ms:.0f} ms")
+        elif life.cause is not None and not (life.cause.is_clean and self._is_up):
+            from theater.cause import describe
+
+            self._say(f"  ✗ {life.actor.path}  {describe(life.cause)}")
+
+    def up(self) -> None:
+        """The whole tree is up."""
+        self._is_up = True
+        took_ms = (time.monotonic() - self._began) * 1000
+        self._say(f"{self._name} is up: {self._count} actor{'s' if self._count != 1 else ''} in {took_ms:.0f} ms")
+        if self._ready_file:
+            with open(self._ready_file, "w", encoding="utf-8") as file:
+                file.write(f"{os.getpid()}\n")
+
+    def close(self) -> None:
+        """Remove the ready file."""
+        if self._ready_file and self._is_up:
+            try:
+                os.unlink(self._ready_file)
+            except OSError:
+                pass
+
+    def _say(self, line: str) -> None:
+        if not self._quiet:
+            try:
+                print(line, file=sys.stderr, flush=True)
+            except (OSError, ValueError):
+                self._quiet = True  # nobody reads any more; the tree runs on
+
+
+def _detach(args: argparse.Namespace) -> int:
+    """Start the tree in a session of its own and wait until it is up or has failed."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="theater-") as scratch:
+        ready = os.path.join(scratch, "ready")
+        said = os.path.join(scratch, "said")
+        command = [sys.executable, "-m", "supervisor", "start", args.tree, "--ready-file", ready]
+        for name in ("run_dir", "store", "cache", "spawner", "log_level"):
+            value = getattr(args, name)
+            if value is not None:
+                command += ["--" + name.replace("_", "-"), value]
+        with open(said, "wb") as output:
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+            )
+        return _await_ready(args, process, ready, said)
+
+
+def _await_ready(args: argparse.Namespace, process: subprocess.Popen[bytes], ready: str, said: str) -> int:
+    shown = 0
+    try:
+        while True:
+            is_up = os.path.exists(ready)
+            with open(said, "rb") as output:
+                output.seek(shown)
+                text = output.read()
+            shown += len(text)
+            if text and not args.quiet:
+                sys.stderr.write(text.decode("utf-8", "replace"))
+            if is_up:
+                return OK
+            code = process.poll()
+            if code is not None:
+                return code or FAILED
+            time.sleep(DETACH_POLL_S)
+    except KeyboardInterrupt:
+        process.send_signal(signal.SIGTERM)
+        process.wait()
+        return 130

@@ -1,0 +1,165 @@
+"""From the core's wish to start a worker to its Ready (design section 5, flow *start*; lifecycle section 5).
+
+Steps: package prepared → process forked → Hello with the token → Init → steps told by the worker → Ready. Whatever
+goes wrong ends in exactly one of Forest.started and Forest.ended for the life.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from proto import control
+from supervisor.fleet.deaths import Deaths
+from supervisor.fleet.lives import PREPARING, RUNNING, SPAWNING, STARTING, Actor, BirthState, Life, ring_path
+from supervisor.fleet.services import Services
+from supervisor.packages import Prepared
+from supervisor.sockets import send
+from theater.cause import START_FAILED, Cause
+
+RING_BYTES = 256 * 1024
+
+
+class Births:
+    """Starts workers and follows them until they are ready."""
+
+    def __init__(self, services: Services, deaths: Deaths) -> None:
+        self._s = services
+        self._deaths = deaths
+        self._digests: dict[Life, Prepared] = {}
+        self.on_started: list[Callable[[Life], None]] = []
+
+    def begin(self, actor: Actor, tree: str, ref: Any) -> Life:
+        """Start the next incarnation of an actor for the core's reference ``ref``."""
+        actor.incarnations += 1
+        life = Life(actor, tree, ref, actor.incarnations, self._s.loop.now_ns())
+        actor.life = life
+        actor.since_ns = life.started_ns
+        self._s.register.revive(actor)
+        self._s.register.by_ref[(tree, ref)] = life
+        self._s.register.by_routing[life.routing] = life
+        life.step = "package"
+        self._s.packages.resolve(actor.spec.package, lambda prepared: self._prepared(life, prepared))
+        return life
+
+    # -- the steps ------------------------------------------------------------------------------------------------
+
+    def _prepared(self, life: Life, prepared: Prepared) -> None:
+        if life.phase != PREPARING:
+            return  # given up meanwhile
+        wanted = life.actor.spec.sha256
+        if prepared.error is not None:
+            self._deaths.never_born(life, _failure("package", prepared.error))
+        elif wanted is not None and wanted != prepared.digest:
+            text = f"{prepared.file}: expected sha256 {wanted}, the file has {prepared.digest}"
+            self._deaths.never_born(life, _failure("package", text))
+        else:
+            self._spawn(life, prepared)
+
+    def _spawn(self, life: Life, prepared: Prepared) -> None:
+        self._digests[life] = prepared
+        life.package = prepared.digest
+        life.phase = SPAWNING
+        life.step = "spawn"
+        life.ring = ring_path(self._s.dirs.rings, life)
+        life.endpoint = self._s.sockets.endpoint(os.path.join("w", life.routing.hex()[:16]))
+        self._s.spawner.preload(prepared.artefact)
+        boot = {
+            "routing": life.routing,
+            "token": life.token,
+            "control": self._s.sockets.endpoint("control"),
+            "stream": self._s.sockets.endpoint("stream"),
+            "endpoint": life.endpoint,
+            "lifeline": self._s.lifeline,
+            "supervisor_pid": os.getpid(),
+        }
+        stderr = self._s.dirs.stderr_of(life.routing)
+        self._s.spawner.spawn(boot, stderr, lambda answer: self._spawned(life, answer))
+
+    def _spawned(self, life: Life, answer: int | str) -> None:
+        if isinstance(answer, str):
+            self._digests.pop(life, None)
+            self._deaths.never_born(life, _failure("spawn", answer))
+            return
+        life.pid = answer
+        self._deaths.watch(life)
+        if life.phase == SPAWNING:
+            life.phase = STARTING
+            life.step = "hello"
+
+    def on_hello(self, life: Life, hello: control.Hello, peer: tuple[int, int] | None) -> str | None:
+        """Check a worker's first word and answer with Init; return why it is refused, None if it is welcome."""
+        if hello.token != life.token:
+            return "wrong token"
+        if peer is not None and peer[1] != os.getuid():
+            return f"process of user {peer[1]}"
+        if life.pid == 0:
+            # The word overtook the spawner's answer: the pid is known from the kernel.
+            life.pid = peer[0] if peer is not None else hello.pid
+        elif peer is not None and peer[0] != life.pid:
+            return f"process {peer[0]}, expected {life.pid}"
+        prepared = self._digests.pop(life, None)
+        if prepared is None or not life.is_alive:
+            return "not expected"
+        init, bodies = self._init(life, prepared)
+        if not send(self._s.sockets.control, life.routing, control.TO_WORKER.encode(init), bodies):
+            return "gone"
+        self._s.history.begin(life, prepared.digest)
+        life.init_sent = True
+        life.step = "package"
+        life.release_resolvers()
+        return None
+
+    def _init(self, life: Life, prepared: Prepared) -> tuple[control.Init, list[bytes]]:
+        actor, spec = life.actor, life.actor.spec
+        state = actor.birth_state or BirthState(spec.state_kind, spec.state)
+        actor.birth_state = None
+        bodies = [state.value] if state.kind == "value" else []
+        init = control.Init(
+            actor_id=actor.id,
+            path=actor.path,
+            name=spec.name,
+            incarnation=life.number,
+            package=spec.package,
+            digest=prepared.digest,
+            artefact=prepared.artefact,
+            manifest_digest=spec.manifest_digest,
+            ring=life.ring,
+            ring_bytes=RING_BYTES,
+            chain_seq=life.last_seq + 1,
+            chain_head=life.head_hash,
+            previous_end=actor.cause.plain() if actor.cause else None,
+            grants=spec.grants,
+            options=msgspec.to_builtins(spec.options),
+            state=None if bodies else state.value,
+            state_kind=state.kind,
+            resume=state.resume,
+            parent=actor.parent.id if actor.parent else None,
+        )
+        return init, bodies
+
+    def on_step(self, life: Life, step: str) -> None:
+        """The worker tells how far its start has come."""
+        life.step = step
+
+    def on_ready(self, life: Life, ready: control.Ready) -> None:
+        """The worker is ready: tell the core."""
+        if life.phase == STARTING:
+            life.phase = RUNNING
+        life.was_ready = True
+        life.callbacks = ready.callbacks
+        life.step = ""
+        for hook in self.on_started:
+            hook(life)
+        self._s.forest.started(life)
+
+    def on_start_failed(self, life: Life, failed: control.StartFailed) -> None:
+        """The worker says why it could not start; it ends next."""
+        life.failure = _failure(failed.step, failed.text)
+
+
+def _failure(step: str, text: str) -> Cause:
+    return Cause(kind=START_FAILED, step=step, text=text)

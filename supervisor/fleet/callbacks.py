@@ -1,0 +1,50 @@
+"""Callbacks to a parent's guest: interface ``theater:simple/supervisor-handlers`` (lifecycle 10.3, pack-abi 9.7).
+
+Each is a host-originated operation; one the guest does not export is skipped. Sent only after the end.
+"""
+
+from __future__ import annotations
+
+from proto import control
+from supervisor.fleet.lives import Actor, Life
+from supervisor.fleet.services import Services
+from supervisor.sockets import send
+from theater import cgrf, types, values
+from theater.cause import describe
+
+HANDLERS = "theater:simple/supervisor-handlers"
+INTERNAL_TAG = 5
+BYTES = types.List(types.U8)
+
+
+def tell_end(services: Services, parent: Actor, life: Life) -> None:
+    """handle-child-exit, -external-stop or -error, according to how the child ended."""
+    cause = life.cause
+    assert cause is not None
+    child = values.String(life.actor.id)
+    match cause.kind:
+        case "completed":
+            result = None if cause.value is None else values.List(types.U8, cause.value)
+            _notify(services, parent, "handle-child-exit", child, values.Option(BYTES, result))
+        case "stopped" | "parent_gone":
+            _notify(services, parent, "handle-child-external-stop", child)
+        case "killed" if not cause.escalated:
+            _notify(services, parent, "handle-child-external-stop", child)
+        case _:
+            text = values.Option(BYTES, values.List(types.U8, describe(cause).encode()))
+            kind = values.Variant("wit-error-type", "internal", INTERNAL_TAG, ())
+            _notify(services, parent, "handle-child-error", child, values.Tuple((kind, text)))
+
+
+def tell_restarted(services: Services, parent: Actor, life: Life) -> None:
+    """handle-child-restarted: an automatic restart is done."""
+    _notify(services, parent, "handle-child-restarted", values.String(life.actor.id), values.U64(life.number))
+
+
+def _notify(services: Services, parent: Actor, name: str, *arguments: object) -> None:
+    life = parent.life
+    function = f"{HANDLERS}.{name}"
+    if life is None or not life.is_alive or function not in life.callbacks:
+        return
+    body = cgrf.encode(values.Tuple(arguments))  # type: ignore[arg-type]
+    send(services.sockets.control, life.routing, control.TO_WORKER.encode(control.Notify(function)), [body])

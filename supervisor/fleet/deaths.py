@@ -1,0 +1,183 @@
+"""From an order to stop, or a process that ended by itself, to the one end notice everybody gets (design D4, D7).
+
+A death is noticed by pidfd and reaped here. What the worker published in its ring is all it ever said: the rest of
+the ring is read before the end is told, so an event always comes before the end (exit barrier). Then the cause is
+decided, callers still waiting are answered, and the core is told once.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+
+from proto import control, info
+from supervisor.fleet.lives import ENDED, PREPARING, SPAWNING, STARTING, STOPPING, Life
+from supervisor.fleet.services import Services
+from supervisor.sockets import send
+from supervisor.spawner.children import ExitStatus, reap, send_signal
+from theater.cause import CRASHED, KILLED, PARENT_GONE, START_FAILED, STOPPED, Cause
+
+STDERR_TAIL_BYTES = 2000
+GRACE_MS = 500
+"""Beyond a worker's own stop deadline, before the root kills a client-requested stop."""
+
+
+class Deaths:
+    """Stops, kills and buries workers."""
+
+    def __init__(self, services: Services) -> None:
+        self._s = services
+        self.on_end: list[Callable[[Life], None]] = []
+        """Called after a life has ended and its waiters were answered, before the core is told."""
+
+    # -- orders -----------------------------------------------------------------------------------------------------
+
+    def stop(self, life: Life, by: str, deadline_ms: int | None) -> None:
+        """Ask a worker to stop gracefully. Before it said hello there is nobody to ask: it is killed."""
+        if not life.is_alive:
+            return
+        life.stop_by = life.stop_by or by
+        if life.phase in (PREPARING, SPAWNING) or life.step == "hello":
+            self.kill(life, by)
+            return
+        life.phase = STOPPING
+        order = control.Shutdown(self._s.next_id(), "", deadline_ms, by)
+        if not send(self._s.sockets.control, life.routing, control.TO_WORKER.encode(order)):
+            self.kill(life, by)
+
+    def stop_with_deadline(self, life: Life, by: str, deadline_ms: int | None) -> None:
+        """Stop for somebody who is not the core: the root itself kills when the time is over (L7)."""
+        self.stop(life, by, deadline_ms)
+        if deadline_ms is not None and life.is_alive and life.deadline is None:
+            life.deadline = self._s.loop.call_later(
+                deadline_ms + GRACE_MS, lambda: self.kill(life, by, escalated=True)
+            )
+
+    def kill(self, life: Life, by: str, escalated: bool = False) -> None:
+        """End a worker at once, whatever it is doing (L6)."""
+        if not life.is_alive:
+            return
+        life.killed_by = life.killed_by or by
+        life.killed_escalated = life.killed_escalated or escalated
+        if life.pidfd >= 0:
+            send_signal(life.pidfd, signal.SIGKILL)
+        elif life.phase == PREPARING:
+            self._s.loop.call_soon(lambda: self.never_born(life, None))
+        # SPAWNING: killed as soon as the spawner tells the pid.
+
+    # -- births that failed -----------------------------------------------------------------------------------------
+
+    def never_born(self, life: Life, failure: Cause | None) -> None:
+        """A start ended before there was a process."""
+        if not life.is_alive:
+            return
+        killed = Cause(kind=KILLED, by=life.killed_by, escalated=life.killed_escalated)
+        self._end(life, failure or killed, None)
+
+    def watch(self, life: Life) -> None:
+        """Follow a process that was just created."""
+        life.pidfd = os.pidfd_open(life.pid)
+        self._s.register.pids.add(life.pid)
+        self._s.loop.add_reader(life.pidfd, lambda: self._on_exit(life))
+        if life.killed_by is not None:
+            send_signal(life.pidfd, signal.SIGKILL)
+
+    # -- the end ------------------------------------------------------------------------------------------------------
+
+    def _on_exit(self, life: Life) -> None:
+        status = reap(life.pidfd)
+        if status is None:
+            return
+        self._s.loop.remove_reader(life.pidfd)
+        os.close(life.pidfd)
+        life.pidfd = -1
+        self._s.register.pids.discard(life.pid)
+        words = self._s.history.bury(life)
+        self._end(life, self._cause(life, status, words), status)
+        self._forget_files(life)
+
+    def _cause(self, life: Life, status: ExitStatus, words: Cause | None) -> Cause:
+        """Decide why it ended: our kill, its own last words, or a death without a word."""
+        if status.signal == signal.SIGKILL and life.killed_by is not None:
+            if life.killed_by == "heartbeat":
+                return Cause(kind=CRASHED, signal=int(signal.SIGKILL), text="no heartbeat")
+            return Cause(kind=KILLED, by=life.killed_by, escalated=life.killed_escalated)
+        if words is not None and words.kind == STOPPED and life.stop_by == PARENT_GONE:
+            parent = life.actor.parent
+            return Cause(kind=PARENT_GONE, parent=parent.path if parent else None)
+        if words is not None:
+            return words
+        if life.failure is not None:
+            return life.failure
+        text = self._stderr_tail(life)
+        crashed = Cause(kind=CRASHED, signal=status.signal, exit_code=status.exit_code, text=text)
+        if life.phase == STARTING:
+            return Cause(kind=START_FAILED, step=life.step, text=f"the process {_ended(status)}" + _because(text))
+        return crashed
+
+    def _end(self, life: Life, cause: Cause, status: ExitStatus | None) -> None:
+        actor = life.actor
+        life.phase = ENDED
+        life.cause = cause
+        actor.cause = cause
+        actor.since_ns = self._s.loop.now_ns()
+        actor.last_seq, actor.head_hash = life.last_seq, life.head_hash
+        for timer in (life.deadline, life.start_deadline):
+            if timer is not None:
+                timer.cancel()
+        self._s.register.by_routing.pop(life.routing, None)
+        self._s.register.by_ref.pop((life.tree, life.ref), None)
+        self._s.history.end(life, cause)
+        self._answer_waiters(life, cause, status)
+        for hook in self.on_end:
+            hook(life)
+        self._s.forest.ended(life)
+
+    def _answer_waiters(self, life: Life, cause: Cause, status: ExitStatus | None) -> None:
+        """Everybody who still waits for this life gets the one answer (H2)."""
+        gate = self._s.sockets.gate
+        plain = cause.plain()
+        ended = info.ANSWERS.encode(info.Ended(life.actor.id, life.actor.path, life.number, plain))
+        for client in life.watchers:
+            send(gate, client, ended)
+        life.watchers.clear()
+        life.release_resolvers()
+        pendings = list(life.pending.values())
+        life.pending.clear()
+        for pending in pendings:
+            self._s.links.give_up(pending, control.Refused(0, "channel_closed", (plain,)))
+        seconds = (self._s.loop.now_ns() - life.started_ns) / 1e9
+        forced = cause.kind == KILLED
+        exit_status = None if status is None else status.exit_code if status.signal is None else -status.signal
+        for client, asked in life.stop_waiters:
+            report = control.Report(asked, plain, forced, exit_status, seconds)
+            send(gate, client, control.TO_CLIENT.encode(report))
+        life.stop_waiters.clear()
+
+    # -- files --------------------------------------------------------------------------------------------------------
+
+    def _stderr_tail(self, life: Life) -> str | None:
+        try:
+            with open(self._s.dirs.stderr_of(life.routing), "rb") as file:
+                file.seek(max(0, os.fstat(file.fileno()).st_size - STDERR_TAIL_BYTES))
+                return file.read().decode("utf-8", "replace").strip() or None
+        except OSError:
+            return None
+
+    def _forget_files(self, life: Life) -> None:
+        for path in (self._s.dirs.stderr_of(life.routing), life.endpoint.removeprefix("ipc://")):
+            try:
+                os.unlink(path)
+            except OSError:
+                pass
+
+
+def _ended(status: ExitStatus) -> str:
+    if status.signal is not None:
+        return f"was ended by signal {status.signal}"
+    return f"exited with code {status.exit_code}"
+
+
+def _because(text: str | None) -> str:
+    return f": {text}" if text else ""

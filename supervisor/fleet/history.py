@@ -1,0 +1,263 @@
+"""Chains on their way into the store: batches from workers, acknowledgements back, and the rest of a dead worker's ring.
+
+The root never decodes an event: it checks that a batch continues what it has (number and hash), hands it to the store's
+writer, and tells the worker once it is stored. A ring file is removed only when the store holds all of it.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import msgspec
+
+from proto import stream
+from proto.envelope import WireError
+from supervisor.fleet.lives import Actor, Life
+from supervisor.fleet.services import Services
+from supervisor.refusals import Refusals
+from supervisor.sockets import send
+from supervisor.store import StoreReader, StoreWriter
+from supervisor.store.writer import Broken, Recovered, Stored, Trouble
+from theater.cause import Cause, from_plain
+from theater.ring import RingError, RingReader
+
+CLOSE_S = 10.0
+PAGE_EVENTS_MAX = 4096
+FLUSH_EVENTS = 4096
+
+OnEvents = Callable[[Life, int, int, bytes], None]
+
+
+class _Ring:
+    """A ring file that may go once the store holds everything up to ``last_seq``."""
+
+    __slots__ = ("last_seq", "path")
+
+    def __init__(self, path: str, last_seq: int) -> None:
+        self.path = path
+        self.last_seq = last_seq
+
+
+class History:
+    """The store as the fleet sees it."""
+
+    def __init__(self, services: Services, refusals: Refusals) -> None:
+        self._s = services
+        self._refusals = refusals
+        os.makedirs(services.dirs.rings, mode=0o700, exist_ok=True)
+        self._writer = StoreWriter(services.dirs.store)
+        self._reader_thread = ThreadPoolExecutor(1, "store-reader")
+        self._reader: StoreReader | None = None
+        self._read_done: deque[Callable[[], None]] = deque()
+        self._read_wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._rings: dict[str, deque[_Ring]] = {}
+        self._stored: dict[str, int] = {}
+        self._waiting: dict[str, list[tuple[int, Callable[[], None]]]] = {}
+        self._troubled = False
+        self.on_events: list[OnEvents] = []
+        services.loop.add_reader(self._writer.fileno(), self._on_stored)
+        services.loop.add_reader(self._read_wake, self._on_read)
+
+    # -- identities and lives ------------------------------------------------------------------------------------------
+
+    def identify(self, path: str) -> tuple[str, int, bytes | None]:
+        """Return (id, last sequence number or -1, head hash) of the actor at a path, new or known from before."""
+        actor_id, next_seq, head = self._writer.actor_for(path)
+        self._stored.setdefault(actor_id, next_seq - 1)
+        return actor_id, next_seq - 1, head
+
+    def begin(self, life: Life, digest: str) -> None:
+        """An incarnation was told to begin."""
+        self._writer.begin_incarnation(
+            life.actor.id,
+            life.number,
+            routing=life.routing,
+            package=digest,
+            manifest=life.actor.spec.manifest_digest,
+            first_seq=life.last_seq + 1,
+        )
+
+    def end(self, life: Life, cause: Cause) -> None:
+        """An incarnation is over; everything it recorded was handed to the writer before."""
+        if life.init_sent:
+            self._writer.end_incarnation(life.actor.id, life.routing, msgspec.json.encode(cause).decode())
+
+    # -- the stream -----------------------------------------------------------------------------------------------------
+
+    def on_frames(self, frames: list[bytes]) -> None:
+        """One message from the stream socket."""
+        life = self._s.register.by_routing.get(frames[0])
+        try:
+            message = stream.UP.decode(frames[1] if len(frames) > 1 else b"")
+        except WireError as error:
+            self._refusals.count("stream", error.reason, str(error))
+            return
+        if life is None:
+            return  # a dying life's last batches: its ring was read, nothing is lost
+        if isinstance(message, stream.LogRecord):
+            self._log(life, message)
+        elif len(frames) == 3:
+            self._on_batch(life, message, frames[2])
+
+    def _on_batch(self, life: Life, batch: stream.EventBatch, body: bytes) -> None:
+        if batch.last_seq <= life.last_seq:
+            return
+        if batch.first_seq != life.last_seq + 1 or batch.prev_hash != life.head_hash:
+            text = f"{life.actor.path}: batch {batch.first_seq}..{batch.last_seq} does not continue {life.last_seq}"
+            self._refusals.count("stream", "continuity", text)
+            return
+        self._append(life, batch.first_seq, batch.last_seq, batch.head_hash, body)
+
+    def _append(self, life: Life, first_seq: int, last_seq: int, head_hash: bytes, body: bytes) -> None:
+        self._writer.append(life.actor.id, life.number, first_seq, last_seq, life.head_hash, head_hash, body)
+        life.last_seq, life.head_hash = last_seq, head_hash
+        life.actor.last_seq, life.actor.head_hash = last_seq, head_hash
+        for hook in self.on_events:
+            hook(life, first_seq, last_seq, body)
+
+    def _log(self, life: Life, record: stream.LogRecord) -> None:
+        level = record.level if record.level in ("debug", "info", "warning", "error") else "info"
+        fields = {key: value for key, value in record.fields.items() if key not in ("event", "level", "actor")}
+        if record.dropped:
+            fields["dropped"] = record.dropped
+        getattr(self._s.log, level)(
+            record.message, actor=life.actor.path, incarnation=life.number, origin=record.origin, **fields
+        )
+
+    # -- the store's answers ---------------------------------------------------------------------------------------------
+
+    def _on_stored(self) -> None:
+        for result in self._writer.completed():
+            match result:
+                case Stored(actor=actor_id, last_seq=last_seq):
+                    self._acknowledge(actor_id, last_seq)
+                case Broken(actor=actor_id, text=text):
+                    self._s.log.error("chain_broken", actor=actor_id, text=text)
+                case Trouble(text=text):
+                    self._s.log.error("store_trouble", text=text, note="actors go on until their rings are full")
+                case Recovered():
+                    self._s.log.info("store_recovered")
+
+    def _acknowledge(self, actor_id: str, last_seq: int) -> None:
+        self._stored[actor_id] = max(last_seq, self._stored.get(actor_id, -1))
+        actor = self._s.register.by_id.get(actor_id)
+        if actor is not None and actor.life is not None and actor.life.is_alive:
+            send(self._s.sockets.stream, actor.life.routing, stream.DOWN.encode(stream.Ack(last_seq)))
+        self._drop_rings(actor_id, last_seq)
+        waiting = self._waiting.pop(actor_id, [])
+        still = [(wanted, done) for wanted, done in waiting if wanted > last_seq]
+        if still:
+            self._waiting[actor_id] = still
+        for wanted, done in waiting:
+            if wanted <= last_seq:
+                done()
+
+    def when_stored(self, actor: Actor, last_seq: int, done: Callable[[], None]) -> None:
+        """Call back once the store holds everything of an actor up to ``last_seq``."""
+        if last_seq <= self._stored.get(actor.id, -1):
+            done()
+        else:
+            self._waiting.setdefault(actor.id, []).append((last_seq, done))
+
+    # -- the end of a worker -------------------------------------------------------------------------------------------
+
+    def bury(self, life: Life) -> Cause | None:
+        """Read what a dead worker recorded and had not sent; return its last words, None if it had none."""
+        try:
+            with RingReader.open(life.ring) as ring:
+                self._read_rest(life, ring)
+                words = _last_words(ring, life)
+        except FileNotFoundError:
+            return None
+        except (RingError, OSError) as error:
+            self._s.log.error("ring_unreadable", actor=life.actor.path, incarnation=life.number, text=str(error))
+            return None
+        self._rings.setdefault(life.actor.id, deque()).append(_Ring(life.ring, life.last_seq))
+        self._drop_rings(life.actor.id, self._stored.get(life.actor.id, -1))
+        return words
+
+    def _read_rest(self, life: Life, ring: RingReader) -> None:
+        rest = ring.batch_after(life.last_seq)
+        if rest is not None:
+            self._append(life, rest.first_seq, rest.last_seq, rest.head_hash, rest.payload)
+        if ring.torn:
+            self._s.log.warning("ring_torn", actor=life.actor.path, incarnation=life.number, text=ring.torn)
+
+    def _drop_rings(self, actor_id: str, stored_seq: int) -> None:
+        rings = self._rings.get(actor_id)
+        while rings and rings[0].last_seq <= stored_seq:
+            RingReader.remove(rings.popleft().path)
+        if rings is not None and not rings:
+            del self._rings[actor_id]
+
+    # -- reading -----------------------------------------------------------------------------------------------------------
+
+    def read(
+        self, actor: Actor, since: int | None, limit: int | None, done: Callable[[dict[str, Any], bytes], None]
+    ) -> None:
+        """Read events from the store on a thread of its own, once what is known now is stored."""
+        count = min(limit if limit is not None else PAGE_EVENTS_MAX, PAGE_EVENTS_MAX)
+
+        def start() -> None:
+            future = self._reader_thread.submit(self._read_page, actor.id, since, count)
+            future.add_done_callback(lambda finished: self._hand_over(finished, done))
+
+        self.when_stored(actor, actor.last_seq, start)
+
+    def _read_page(self, actor_id: str, since: int | None, count: int) -> tuple[dict[str, Any], bytes]:
+        if self._reader is None:
+            self._reader = StoreReader(self._s.dirs.store)
+        return self._reader.page(actor_id, since, count)
+
+    def _hand_over(self, finished: Any, done: Callable[[dict[str, Any], bytes], None]) -> None:
+        """In the reader's thread: pass the result to the loop."""
+
+        def deliver() -> None:
+            error = finished.exception()
+            if error is not None:
+                self._s.log.error("store_unreadable", text=str(error))
+                done({"count": 0, "first_seq": 0, "error": str(error)}, b"")
+            else:
+                done(*finished.result())
+
+        self._read_done.append(deliver)
+        os.eventfd_write(self._read_wake, 1)
+
+    def _on_read(self) -> None:
+        os.eventfd_read(self._read_wake)
+        while self._read_done:
+            self._read_done.popleft()()
+
+    # -- the end ----------------------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Store what is still under way, remove rings that are stored, close everything."""
+        self._s.loop.remove_reader(self._writer.fileno())
+        self._s.loop.remove_reader(self._read_wake)
+        deadline = time.monotonic() + CLOSE_S
+        self._writer.close(CLOSE_S)
+        for result in self._writer.completed():
+            if isinstance(result, Stored):
+                self._drop_rings(result.actor, result.last_seq)
+        self._reader_thread.shutdown(wait=time.monotonic() < deadline, cancel_futures=True)
+        if self._reader is not None:
+            self._reader.close()
+        os.close(self._read_wake)
+
+
+def _last_words(ring: RingReader, life: Life) -> Cause | None:
+    """Decode what the worker said of its end; its last committed state is kept with the actor."""
+    words = ring.last_words()
+    if not words:
+        return None
+    try:
+        plain = msgspec.msgpack.decode(words)
+        life.actor.last_state = plain.pop("state", None)
+        return from_plain(plain)
+    except (msgspec.MsgspecError, TypeError, AttributeError):
+        return None

@@ -1,0 +1,240 @@
+"""Records of actors and of their incarnations ("lives"), and the register that finds them.
+
+An Actor outlives its incarnations; a Life is one worker process from the request to start it until it is reaped.
+Both are mutable and belong to the root's loop alone.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+from proto import control
+from supervisor.loop import Timer
+from theater.actor import ActorSpec
+from theater.cause import Cause
+
+PREPARING = "preparing"
+SPAWNING = "spawning"
+STARTING = "starting"
+RUNNING = "running"
+STOPPING = "stopping"
+ENDED = "ended"
+
+TOMBSTONES_MAX = 1000
+
+
+class Life:
+    """One incarnation of an actor, as the root sees it."""
+
+    __slots__ = (
+        "actor",
+        "callbacks",
+        "cause",
+        "deadline",
+        "endpoint",
+        "failure",
+        "head_hash",
+        "heartbeats_missed",
+        "init_sent",
+        "killed_by",
+        "killed_escalated",
+        "last_seq",
+        "number",
+        "paused",
+        "package",
+        "pending",
+        "phase",
+        "pid",
+        "pidfd",
+        "ref",
+        "resolvers",
+        "ring",
+        "routing",
+        "start_deadline",
+        "started_ns",
+        "step",
+        "stop_by",
+        "stop_deadline_ms",
+        "stop_waiters",
+        "token",
+        "tree",
+        "was_ready",
+        "watchers",
+    )
+
+    def __init__(self, actor: Actor, tree: str, ref: Any, number: int, started_ns: int) -> None:
+        self.actor = actor
+        self.tree = tree
+        self.ref = ref
+        self.number = number
+        self.started_ns = started_ns
+        self.routing = number.to_bytes(4, "big") + secrets.token_bytes(12)
+        self.token = secrets.token_bytes(16)
+        self.phase = PREPARING
+        self.step = "manifest"
+        self.pid = 0
+        self.pidfd = -1
+        self.endpoint = ""
+        self.ring = ""
+        self.last_seq = actor.last_seq
+        self.head_hash = actor.head_hash
+        self.callbacks: tuple[str, ...] = ()
+        self.cause: Cause | None = None
+        self.failure: Cause | None = None
+        """Why the start failed, when the root found out itself."""
+        self.killed_by: str | None = None
+        self.killed_escalated = False
+        self.stop_by: str | None = None
+        self.stop_deadline_ms: int | None = None
+        self.paused = False
+        self.was_ready = False
+        self.init_sent = False
+        """Hello was answered: the worker's sockets are there."""
+        self.package = ""
+        """SHA-256 of the package, once known."""
+        self.resolvers: list[Callable[[], None]] = []
+        """Questions for the endpoint that came too early; asked again once it is there, or the life is over."""
+        self.heartbeats_missed = 0
+        self.deadline: Timer | None = None
+        self.start_deadline: Timer | None = None
+        self.pending: dict[int, Any] = {}
+        """Questions and orders under way to the worker: our id -> links.Pending."""
+        self.watchers: set[bytes] = set()
+        """Clients to be told of the end."""
+        self.stop_waiters: list[tuple[bytes, int]] = []
+        """Clients owed a Report."""
+
+    @property
+    def is_alive(self) -> bool:
+        """The process may still run."""
+        return self.phase != ENDED
+
+    def release_resolvers(self) -> None:
+        """Ask again for everybody who waited for the endpoint."""
+        waiting, self.resolvers = self.resolvers, []
+        for resolve in waiting:
+            resolve()
+
+
+class Actor:
+    """One actor across its incarnations."""
+
+    __slots__ = (
+        "birth_state",
+        "cause",
+        "children",
+        "head_hash",
+        "id",
+        "incarnations",
+        "last_seq",
+        "last_state",
+        "life",
+        "parent",
+        "path",
+        "restart",
+        "restarts",
+        "since_ns",
+        "spec",
+        "subscribers",
+        "tree",
+    )
+
+    def __init__(self, path: str, actor_id: str, spec: ActorSpec, tree: str, parent: Actor | None) -> None:
+        self.path = path
+        self.id = actor_id
+        self.spec = spec
+        self.tree = tree
+        """Root path of the supervision tree it is in."""
+        self.parent = parent
+        """The actor whose guest spawned it."""
+        self.restart = "permanent"
+        self.incarnations = 0
+        self.restarts = 0
+        self.life: Life | None = None
+        self.cause: Cause | None = None
+        self.since_ns = 0
+        self.last_seq = -1
+        self.head_hash: bytes | None = None
+        self.last_state: bytes | None = None
+        """Last committed state, kept with the tombstone."""
+        self.birth_state: BirthState | None = None
+        """What the next incarnation begins from, when it is not the declared state."""
+        self.children: list[Actor] = []
+        """Actors its guest has spawned, in start order."""
+        self.subscribers: set[str] = set()
+        """Ids of its children whose events it wants."""
+
+    @property
+    def is_alive(self) -> bool:
+        """An incarnation exists and has not been reaped."""
+        return self.life is not None and self.life.is_alive
+
+
+class BirthState:
+    """A state given explicitly: ``kind`` as in Init.state_kind; ``resume`` skips ``init``. Used by one incarnation."""
+
+    __slots__ = ("kind", "resume", "value")
+
+    def __init__(self, kind: str, value: Any, resume: bool = False) -> None:
+        self.kind = kind
+        self.value = value
+        self.resume = resume
+
+
+class Register:
+    """Finds actors by path and id, lives by routing id and by the core's reference."""
+
+    def __init__(self) -> None:
+        self.by_path: dict[str, Actor] = {}
+        self.by_id: dict[str, Actor] = {}
+        self.by_routing: dict[bytes, Life] = {}
+        self.by_ref: dict[tuple[str, Any], Life] = {}
+        self.pids: set[int] = set()
+        self._tombstones: dict[str, Actor] = {}
+
+    def find(self, target: str) -> Actor | None:
+        """Return the actor of a path or id."""
+        return self.by_path.get(target) or self.by_id.get(target)
+
+    def add(self, actor: Actor) -> None:
+        """Make an actor known."""
+        self.by_path[actor.path] = actor
+        self.by_id[actor.id] = actor
+
+    def bury(self, actor: Actor) -> None:
+        """Keep an actor that will not come back as a tombstone; the oldest tombstones are forgotten."""
+        self._tombstones[actor.id] = actor
+        while len(self._tombstones) > TOMBSTONES_MAX:
+            oldest = next(iter(self._tombstones))
+            self.forget(self._tombstones.pop(oldest))
+
+    def revive(self, actor: Actor) -> None:
+        """Take an actor back from the tombstones."""
+        self._tombstones.pop(actor.id, None)
+
+    def forget(self, actor: Actor) -> None:
+        """Drop an actor that is not alive."""
+        if actor.is_alive:
+            return
+        if self.by_path.get(actor.path) is actor:
+            del self.by_path[actor.path]
+        self.by_id.pop(actor.id, None)
+
+    def lives(self) -> list[Life]:
+        """Every life whose process may still run."""
+        return [actor.life for actor in self.by_path.values() if actor.life is not None and actor.life.is_alive]
+
+
+def worker_is_gone(actor: Actor) -> control.Refused | None:
+    """The refusal for a question about an actor without a process, id 0; None if it has one."""
+    if actor.is_alive:
+        return None
+    return control.Refused(0, "channel_closed", (actor.cause.plain() if actor.cause else None,))
+
+
+def ring_path(rings_dir: str, life: Life) -> str:
+    """Where the ring of a life is."""
+    return os.path.join(rings_dir, life.routing.hex() + ".ring")

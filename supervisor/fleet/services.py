@@ -1,0 +1,68 @@
+"""What the parts of the fleet share: the loop, the sockets, the store, the register, the directories."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from supervisor.fleet.forest import Forest
+    from supervisor.fleet.history import History
+    from supervisor.fleet.links import Links
+    from supervisor.fleet.lives import Register
+    from supervisor.loop import Loop
+    from supervisor.packages import Packages
+    from supervisor.sockets import Sockets
+    from supervisor.spawner import Spawner
+
+
+class Directories(msgspec.Struct, frozen=True):
+    """Where things are. ``run`` lives as long as the root; ``store`` stays."""
+
+    run: str
+    store: str
+
+    @property
+    def workers(self) -> str:
+        """Sockets and standard error of the workers."""
+        return os.path.join(self.run, "w")
+
+    @property
+    def rings(self) -> str:
+        """Ring files, on the store's file system."""
+        return os.path.join(self.store, "rings")
+
+    @property
+    def packages(self) -> str:
+        """Packages handed over as bytes by guests, by digest."""
+        return os.path.join(self.store, "packages")
+
+    def stderr_of(self, routing: bytes) -> str:
+        """The file that takes what a worker process writes to standard error."""
+        return os.path.join(self.workers, routing.hex()[:16] + ".err")
+
+
+class Services:
+    """The collaborators, wired once by the root process. Everything runs in the loop's thread."""
+
+    loop: Loop
+    sockets: Sockets
+    spawner: Spawner
+    packages: Packages
+    history: History
+    register: Register
+    forest: Forest
+    links: Links
+    dirs: Directories
+    lifeline: int
+    log: Any
+
+    def __init__(self) -> None:
+        self._ids = 0
+
+    def next_id(self) -> int:
+        """A fresh id for a question of our own."""
+        self._ids += 1
+        return self._ids

@@ -1,0 +1,167 @@
+"""Packages and their compiled artefacts: ask a throwaway process to prepare what is not known yet.
+
+Compiling never happens in the root nor in the template process (wasmtime's threads would poison its forks). The
+helper, ``python -m worker.prepare``, digests each file, compiles it into the artefact cache and prints one JSON line
+per file. A file known by size and modification time is not prepared again, so a restart costs one stat.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from supervisor.loop import Loop
+from supervisor.spawner.children import reap, send_signal
+
+PREPARE_MS_MAX = 600_000
+OUTPUT_BYTES_MAX = 64 * 1024 * 1024
+
+
+class Prepared(msgspec.Struct, frozen=True, kw_only=True):
+    """A package ready to be started, or why it is not (``error``)."""
+
+    file: str
+    digest: str = ""
+    artefact: str = ""
+    error: str | None = None
+
+
+Stamp = tuple[int, int, int, int]
+Done = Callable[[Prepared], None]
+
+
+class Packages:
+    """What is known of package files, and the helper process that finds out the rest."""
+
+    def __init__(self, loop: Loop, cache_dir: str) -> None:
+        self._loop = loop
+        self._cache_dir = cache_dir
+        self._known: dict[str, tuple[Stamp, Prepared]] = {}
+        self._wanted: dict[str, list[Done]] = {}
+        self._run: _Run | None = None
+
+    def resolve(self, file: str, done: Done) -> None:
+        """Call ``done`` with the prepared package: at once if it is known, else when the helper has answered."""
+        known = self._known.get(file)
+        if known is not None and known[0] == _stamp(file) and os.path.exists(known[1].artefact):
+            done(known[1])
+            return
+        self._wanted.setdefault(file, []).append(done)
+        self._loop.call_soon(self._start)
+
+    def close(self) -> None:
+        """End the helper if it runs. Nobody is called any more."""
+        self._wanted.clear()
+        if self._run is not None:
+            self._run.kill()
+
+    def _start(self) -> None:
+        if self._run is None and self._wanted:
+            files, self._wanted = self._wanted, {}
+            self._run = _Run(self._loop, self._cache_dir, files, self._finished)
+
+    def _finished(self, results: list[tuple[Stamp | None, Prepared, list[Done]]]) -> None:
+        self._run = None
+        for stamp, prepared, waiting in results:
+            if prepared.error is None and stamp is not None:
+                self._known[prepared.file] = (stamp, prepared)
+            for done in waiting:
+                done(prepared)
+        self._start()
+
+
+class _Run:
+    """One life of the helper process."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        cache_dir: str,
+        files: dict[str, list[Done]],
+        finished: Callable[[list[tuple[Stamp | None, Prepared, list[Done]]]], None],
+    ) -> None:
+        self._loop = loop
+        self._files = files
+        self._finished = finished
+        self._output = bytearray()
+        self._stamps = {file: _stamp(file) for file in files}
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "worker.prepare", "--cache", cache_dir, *files],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+        )
+        self._process.returncode = 0  # reaped by pidfd below
+        self._pidfd = os.pidfd_open(self._process.pid)
+        assert self._process.stdout is not None
+        self._stdout = self._process.stdout
+        os.set_blocking(self._stdout.fileno(), False)
+        loop.add_reader(self._stdout.fileno(), self._read)
+        loop.add_reader(self._pidfd, self._ended)
+        self._timer = loop.call_later(PREPARE_MS_MAX, self.kill)
+
+    def kill(self) -> None:
+        send_signal(self._pidfd, signal.SIGKILL)
+
+    def _read(self) -> None:
+        try:
+            data = os.read(self._stdout.fileno(), 1 << 20)
+        except BlockingIOError:
+            return
+        if not data:
+            self._loop.remove_reader(self._stdout.fileno())
+        self._output += data
+        if len(self._output) > OUTPUT_BYTES_MAX:
+            self.kill()
+
+    def _ended(self) -> None:
+        status = reap(self._pidfd)
+        if status is None:
+            return
+        self._timer.cancel()
+        self._drain()
+        self._loop.remove_reader(self._pidfd)
+        os.close(self._pidfd)
+        answers = _parse(bytes(self._output))
+        missing = f"the compiler process ended without an answer ({status})"
+        self._finished(
+            [
+                (self._stamps[file], answers.get(file) or Prepared(file=file, error=missing), waiting)
+                for file, waiting in self._files.items()
+            ]
+        )
+
+    def _drain(self) -> None:
+        self._loop.remove_reader(self._stdout.fileno())
+        try:
+            while data := os.read(self._stdout.fileno(), 1 << 20):
+                self._output += data
+        except BlockingIOError:
+            pass
+        self._stdout.close()
+
+
+def _parse(output: bytes) -> dict[str, Prepared]:
+    answers: dict[str, Prepared] = {}
+    for line in output.splitlines():
+        try:
+            answer: dict[str, Any] = msgspec.json.decode(line)
+            answers[answer["file"]] = msgspec.convert(answer, Prepared)
+        except (msgspec.MsgspecError, KeyError, TypeError):
+            continue  # a line that is not an answer leaves its file without one
+    return answers
+
+
+def _stamp(file: str) -> Stamp | None:
+    try:
+        stat = os.stat(file)
+    except OSError:
+        return None
+    return (stat.st_dev, stat.st_ino, stat.st_mtime_ns, stat.st_size)

@@ -1,0 +1,297 @@
+"""The root process: wires loop, sockets, store, spawner and trees together, runs them, and ends in order.
+
+One thread owns everything here (the store's writer has one of its own). Signals: SIGINT or SIGTERM stops the tree in
+order, a second one by force; SIGHUP is reserved and only logged. Works as PID 1: strangers are reaped.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from supervisor.fleet.births import Births
+from supervisor.fleet.deaths import Deaths
+from supervisor.fleet.families import Families
+from supervisor.fleet.forest import MAIN, Forest
+from supervisor.fleet.gate import Gate
+from supervisor.fleet.heartbeat import Heartbeat
+from supervisor.fleet.history import History
+from supervisor.fleet.links import Links
+from supervisor.fleet.lives import Life, Register
+from supervisor.fleet.services import Directories, Services
+from supervisor.fleet.subscriptions import Subscriptions
+from supervisor.loop import Loop
+from supervisor.notify import notify
+from supervisor.packages import Packages
+from supervisor.refusals import Refusals
+from supervisor.resources import count_actors, raise_file_limit
+from supervisor.rundir import RunDir
+from supervisor.sockets import Sockets
+from supervisor.spawner.children import reap_strangers
+from supervisor.spawner.plain import ExecSpawner
+from supervisor.spawner.zygote import Template, ZygoteSpawner
+from theater._version import __version__
+from theater.actor import ActorSpec
+from theater.spec import SupervisorSpec
+
+PROTOCOL = 1
+STRANGERS_MS = 1000
+
+
+class RootOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How to run a tree."""
+
+    name: str
+    tree_file: str
+    run_dir: str
+    store_dir: str
+    cache_dir: str
+    spawner: str = "zygote"
+    """zygote | exec"""
+    force_after_ms: int | None = None
+
+
+class Outcome(msgspec.Struct, kw_only=True):
+    """How the run ended."""
+
+    started: bool = False
+    reason: Any = None
+    failures: list[str] = msgspec.field(default_factory=list)
+    """Why starts failed, for people."""
+    stopped_by_request: bool = False
+    killed: int = 0
+    """Workers that had to be killed while stopping."""
+
+
+class Root:
+    """One run of one tree."""
+
+    def __init__(
+        self,
+        options: RootOptions,
+        spec: SupervisorSpec,
+        log: Any,
+        progress: Callable[[str, Life], None],
+        on_up: Callable[[], None],
+    ) -> None:
+        self.options = options
+        self.spec = spec
+        self.outcome = Outcome()
+        self._log = log
+        self._progress = progress
+        self._on_up = on_up
+        self._state = "starting"
+        self._started_ns = time.time_ns()
+        self._lifeline_in, self._lifeline_out = os.pipe()
+        os.set_inheritable(self._lifeline_in, True)
+
+    # -- the run -------------------------------------------------------------------------------------------------------
+
+    def run(self) -> Outcome:
+        """Start the tree, serve until it has ended, clean up.
+
+        Raises:
+            RunDirError, ResourceError, StoreError: before anything was started.
+        """
+        raise_file_limit(count_actors(self.spec))
+        run_dir = RunDir(self.options.run_dir)
+        try:
+            self._open(run_dir)
+            try:
+                self._begin(run_dir)
+                self._s.loop.run()
+            finally:
+                self._close()
+        finally:
+            run_dir.close()
+        return self.outcome
+
+    def _open(self, run_dir: RunDir) -> None:
+        """Wire everything. The template process is booted first: it works while we go on."""
+        self._s = services = Services()
+        template = None
+        if self.options.spawner == "zygote":
+            template = Template(self._lifeline_in, os.path.join(run_dir.path, "zygote.log"))
+        services.lifeline = self._lifeline_in
+        services.log = self._log
+        services.dirs = Directories(run_dir.path, self.options.store_dir)
+        services.loop = Loop()
+        services.register = Register()
+        services.history = History(services, Refusals(self._log))
+        services.sockets = Sockets(run_dir.path)
+        services.packages = Packages(services.loop, self.options.cache_dir)
+        services.spawner = (
+            ZygoteSpawner(services.loop, self._lifeline_in, os.path.join(run_dir.path, "zygote.log"), template)
+            if template is not None
+            else ExecSpawner(services.loop, self._lifeline_in)
+        )
+        self._wire(services)
+
+    def _wire(self, s: Services) -> None:
+        refusals = Refusals(self._log)
+        deaths = Deaths(s)
+        births = Births(s, deaths)
+        s.forest = Forest(s, births, deaths)
+        families = Families(s, deaths)
+        subscriptions = Subscriptions(s)
+        heartbeat = Heartbeat(s, deaths)
+        s.links = Links(s, births, refusals, families.on_ask)
+        gate = Gate(s, deaths, subscriptions, refusals, self.about, self.stop)
+        s.history.on_events += [subscriptions.on_events, families.on_events]
+        s.forest.on_observed = self._observed
+        s.forest.on_up = self._tree_up
+        s.forest.on_down = lambda root, reason, started: self._tree_down(root, reason, started, families)
+        deaths.on_end.append(self._life_ended)
+        deaths.on_end.append(lambda life: s.loop.call_soon(lambda: subscriptions.on_actor_gone(life.actor)))
+        births.on_started = [heartbeat.watch, families.on_started, lambda life: self._progress("started", life)]
+        s.loop.add_socket(s.sockets.control, s.links.on_frames, copy=False)
+        s.loop.add_socket(s.sockets.gate, gate.on_frames, copy=False)
+        s.loop.add_socket(s.sockets.stream, s.history.on_frames, burst=32)
+
+    def _begin(self, run_dir: RunDir) -> None:
+        s = self._s
+        s.loop.on_signal(signal.SIGINT, self._on_stop_signal)
+        s.loop.on_signal(signal.SIGTERM, self._on_stop_signal)
+        s.loop.on_signal(signal.SIGHUP, lambda: self._log.info("signal_ignored", signal="SIGHUP", note="reserved"))
+        if os.getpid() == 1:
+            s.loop.on_signal(signal.SIGCHLD, lambda: reap_strangers(s.register.pids))
+        run_dir.announce(self.about())
+        self._log.info("starting", tree=self.options.tree_file, name=self.options.name, pid=os.getpid())
+        self._prepare_all(lambda: s.forest.plant(MAIN, self.spec))
+
+    def _prepare_all(self, done: Callable[[], None]) -> None:
+        """Have every package of the tree compiled and mapped in the template before the first worker is forked."""
+        files = sorted({actor.package for actor in actors_of(self.spec)})
+        missing = len(files)
+        if not files:
+            self._s.loop.call_soon(done)
+
+        def prepared(package: Any) -> None:
+            nonlocal missing
+            missing -= 1
+            if package.error is None:
+                self._s.spawner.preload(package.artefact)
+            if missing == 0:
+                self._s.loop.call_soon(done)
+
+        for file in files:
+            self._s.packages.resolve(file, prepared)
+
+    # -- what happens ----------------------------------------------------------------------------------------------------
+
+    def about(self) -> dict[str, Any]:
+        """Who is running here."""
+        return {
+            "name": self.options.name,
+            "pid": os.getpid(),
+            "tree": self.options.tree_file,
+            "store": self.options.store_dir,
+            "started_ns": self._started_ns,
+            "version": __version__,
+            "protocol": PROTOCOL,
+            "state": self._state,
+        }
+
+    def _tree_up(self, root: str) -> None:
+        if root != MAIN:
+            return
+        self.outcome.started = True
+        if self._state == "starting":
+            self._state = "up"
+        notify("READY=1")
+        self._log.info("up", name=self.options.name)
+        self._on_up()
+
+    def _tree_down(self, root: str, reason: Any, started: bool, families: Families) -> None:
+        if root != MAIN:
+            families.on_down(root)
+            if started and reason != "shutdown":
+                self._log.error("family_gave_up", family=root, reason=reason)
+            return
+        self.outcome.reason = reason
+        self._log.info("down", name=self.options.name, reason=reason)
+        self._s.loop.call_soon(self._s.loop.stop)
+
+    def _life_ended(self, life: Life) -> None:
+        assert life.cause is not None
+        if life.cause.kind == "start_failed":
+            self.outcome.failures.append(f"{life.actor.path}: {life.cause.step}: {life.cause.text}")
+        if life.cause.kind == "killed" and self._state == "stopping":
+            self.outcome.killed += 1
+        log = self._log.info if life.cause.is_clean else self._log.warning
+        log("ended", actor=life.actor.path, incarnation=life.number, **_log_fields(life))
+        self._progress("ended", life)
+
+    def _observed(self, root: str, action: Any) -> None:
+        """The core's reports (OTP's supervisor reports) and give-ups go to the log."""
+        match type(action).__name__:
+            case "Report":
+                self._log.warning(
+                    "supervisor_report",
+                    supervisor=action.sup,
+                    context=action.context,
+                    child=action.child,
+                    reason=action.reason,
+                )
+            case "GaveUp":
+                self._log.error("supervisor_gave_up", supervisor=action.sup, child=action.child)
+
+    # -- the end ---------------------------------------------------------------------------------------------------------
+
+    def _on_stop_signal(self) -> None:
+        self.stop(self._state == "stopping")
+
+    def stop(self, force: bool = False) -> None:
+        """End the tree in order; by force if asked (workers are killed at once)."""
+        if self._state != "stopping":
+            self._state = "stopping"
+            notify("STOPPING=1")
+            self._log.info("stopping", force=force)
+            self.outcome.stopped_by_request = True
+        if force:
+            for life in self._s.register.lives():
+                self._s.forest.kill(life)
+        if self._s.forest.has(MAIN):
+            self._s.forest.stop(MAIN)
+        else:
+            self._s.loop.call_soon(self._s.loop.stop)
+
+    def _close(self) -> None:
+        """Give everything back; end what may be left of the workers (nothing, after an orderly end)."""
+        s = self._s
+        for life in s.register.lives():
+            if life.pidfd >= 0:
+                signal.pidfd_send_signal(life.pidfd, signal.SIGKILL)
+                os.waitid(os.P_PIDFD, life.pidfd, os.WEXITED)
+                os.close(life.pidfd)
+        s.packages.close()
+        s.spawner.close()
+        s.history.close()
+        s.sockets.close()
+        s.loop.close()
+        os.close(self._lifeline_in)
+        os.close(self._lifeline_out)
+
+
+def actors_of(spec: SupervisorSpec) -> list[ActorSpec]:
+    """Every actor declared in a tree, templates included."""
+    found, todo = [], [spec]
+    while todo:
+        for child in todo.pop().children:
+            if child.supervisor is not None:
+                todo.append(child.supervisor)
+            elif isinstance(child.actor, ActorSpec):
+                found.append(child.actor)
+    return found
+
+
+def _log_fields(life: Life) -> dict[str, Any]:
+    from theater.cause import describe
+
+    assert life.cause is not None
+    return {"cause": life.cause.kind, "text": describe(life.cause), "pid": life.pid}

@@ -1,0 +1,86 @@
+"""The root's three ZeroMQ sockets, all ROUTERs bound inside the run directory.
+
+``control`` (orders, info, what workers say of their life) is drained before ``gate`` (clients) and ``stream`` (chain
+events and log records), so that orders do not wait behind events. ROUTER_MANDATORY: a send to a peer that is gone or
+full fails aloud. Names are short: a path of 108 bytes does not bind.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from collections.abc import Sequence
+from typing import Any, Final
+
+import zmq
+
+MAX_SOCKETS: Final = 8192
+BACKLOG: Final = 4096
+SEND_HWM: Final = 10_000
+PATH_BYTES_MAX: Final = 107
+_UCRED: Final = struct.Struct("3i")
+
+
+class Sockets:
+    """Bind, send and close. Receiving is the loop's."""
+
+    def __init__(self, run_dir: str) -> None:
+        self.run_dir = run_dir
+        self._context = zmq.Context()
+        self._context.set(zmq.MAX_SOCKETS, MAX_SOCKETS)
+        old_umask = os.umask(0o077)
+        try:
+            self.control = self._bind("control")
+            self.gate = self._bind("gate")
+            self.stream = self._bind("stream")
+        finally:
+            os.umask(old_umask)
+
+    def endpoint(self, name: str) -> str:
+        """The address of something in the run directory.
+
+        Raises:
+            ValueError: the run directory's path is too long for a socket.
+        """
+        path = os.path.join(self.run_dir, name)
+        if len(os.fsencode(path)) > PATH_BYTES_MAX:
+            raise ValueError(f"socket path {path!r} is longer than {PATH_BYTES_MAX} bytes; choose a shorter --run-dir")
+        return f"ipc://{path}"
+
+    def close(self) -> None:
+        """Close everything at once, dropping what was not sent."""
+        self._context.destroy(linger=0)
+
+    def _bind(self, name: str) -> zmq.Socket[bytes]:
+        sock: zmq.Socket[bytes] = self._context.socket(zmq.ROUTER)
+        sock.setsockopt(zmq.LINGER, 0)
+        sock.setsockopt(zmq.ROUTER_MANDATORY, 1)
+        sock.setsockopt(zmq.BACKLOG, BACKLOG)
+        sock.setsockopt(zmq.RCVHWM, 0)
+        sock.setsockopt(zmq.SNDHWM, SEND_HWM)
+        sock.bind(self.endpoint(name))
+        return sock
+
+
+def send(sock: zmq.Socket[bytes], peer: bytes, header: bytes, bodies: Sequence[bytes] = ()) -> bool:
+    """Send one message to a peer without waiting; False if it is gone or takes no more."""
+    try:
+        sock.send_multipart([peer, header, *bodies], zmq.NOBLOCK)
+    except zmq.ZMQError as error:
+        if error.errno in (zmq.EHOSTUNREACH, zmq.EAGAIN):
+            return False
+        raise
+    return True
+
+
+def credentials(frame: Any) -> tuple[int, int] | None:
+    """Return (pid, uid) of the process that sent a frame over ipc (SO_PEERCRED), None if it is gone already."""
+    try:
+        fd = os.dup(frame.get(zmq.SRCFD))
+        with socket.socket(fileno=fd) as peer:
+            data = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+    except (OSError, zmq.ZMQError):
+        return None
+    pid, uid, _ = _UCRED.unpack(data)
+    return pid, uid

@@ -1,0 +1,49 @@
+"""Spawn workers as plain interpreters (``--spawner exec``): slower and heavier, but no fork of a loaded process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import Any
+
+import msgspec
+
+from supervisor.loop import Loop
+from supervisor.spawner import Answer
+
+
+class ExecSpawner:
+    """Spawner that starts ``python -m worker``; see ``supervisor.spawner.Spawner``."""
+
+    def __init__(self, loop: Loop, lifeline: int) -> None:
+        self._loop = loop
+        self._lifeline = lifeline
+
+    def preload(self, artefact: str) -> None:
+        """Nothing to prepare: every interpreter maps its own artefact."""
+
+    def spawn(self, boot: dict[str, Any], stderr: str, answer: Answer) -> None:
+        """Start one interpreter; the boot record goes through a pipe on its standard input."""
+        self._loop.call_soon(lambda: answer(self._start(boot, stderr)))
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+    def _start(self, boot: dict[str, Any], stderr: str) -> int | str:
+        try:
+            read, write = os.pipe()
+            with open(read, "rb") as stdin, open(write, "wb") as pipe, open(stderr, "ab") as log:
+                pipe.write(msgspec.msgpack.encode(boot))  # far below the pipe's 64 KiB
+                process = subprocess.Popen(
+                    [sys.executable, "-m", "worker"],
+                    pass_fds=(self._lifeline,),
+                    stdin=stdin,
+                    stdout=log,
+                    stderr=log,
+                    env=os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+                )
+        except OSError as error:
+            return f"cannot start an interpreter: {error}"
+        process.returncode = 0  # the root reaps by pidfd; Popen must never wait for this pid
+        return process.pid

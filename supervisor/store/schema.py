@@ -1,0 +1,127 @@
+"""The store's tables, and opening its file. People may read it with ``sqlite3``; docs/store.md describes it."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from typing import Final
+
+FILE: Final = "theater.db"
+VERSION: Final = 1
+BUSY_MS: Final = 5_000
+
+TABLES: Final = """
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS actors (
+    id TEXT PRIMARY KEY,            -- UUID, for ever the same for a path
+    path TEXT NOT NULL UNIQUE,      -- in the tree
+    created_ns INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS incarnations (
+    actor TEXT NOT NULL REFERENCES actors(id),
+    number INTEGER NOT NULL,        -- counted by one run of the supervisor
+    routing BLOB NOT NULL,          -- never used twice
+    package TEXT NOT NULL,          -- SHA-256 of the package
+    manifest TEXT NOT NULL,         -- SHA-256 of the normalised declaration
+    first_seq INTEGER NOT NULL,
+    started_ns INTEGER NOT NULL,
+    ended_ns INTEGER,
+    cause TEXT,                     -- JSON
+    PRIMARY KEY (actor, routing)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS batches (
+    actor TEXT NOT NULL,
+    first_seq INTEGER NOT NULL,
+    last_seq INTEGER NOT NULL,
+    incarnation INTEGER NOT NULL,
+    prev_hash BLOB,                 -- hash of the event before first_seq
+    head_hash BLOB NOT NULL,        -- hash of the event last_seq
+    events BLOB NOT NULL,           -- frames, one after the other (docs/chain.md)
+    stored_ns INTEGER NOT NULL,
+    PRIMARY KEY (actor, first_seq)
+);
+"""
+
+
+class StoreError(Exception):
+    """The store cannot be used; the text names the file, what is wrong and what can be done."""
+
+
+def path_of(directory: str) -> str:
+    """The database file of a store directory."""
+    return os.path.join(directory, FILE)
+
+
+def open_for_writing(directory: str) -> sqlite3.Connection:
+    """Open, check and, if it is new, create the store.
+
+    Raises:
+        StoreError: it cannot be opened, is damaged, or was written by a newer version.
+    """
+    path = path_of(directory)
+    try:
+        os.makedirs(directory, mode=0o700, exist_ok=True)
+        old_umask = os.umask(0o077)
+        try:
+            db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=32)
+        finally:
+            os.umask(old_umask)
+        db.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+        check(db, path)
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = NORMAL")
+        db.executescript(TABLES)
+        db.execute("INSERT OR IGNORE INTO meta VALUES ('schema', ?)", (str(VERSION),))
+    except (sqlite3.Error, OSError) as error:
+        raise StoreError(f"{path}: cannot be opened: {error}") from None
+    return db
+
+
+def open_for_reading(directory: str) -> sqlite3.Connection:
+    """Open an existing store without ever writing to it.
+
+    Raises:
+        StoreError: there is none, or it cannot be read.
+    """
+    path = path_of(directory)
+    if not os.path.exists(path):
+        raise StoreError(f"{path}: no such store; name one with --store, or the tree with --tree")
+    try:
+        db = sqlite3.connect(f"file:{_quoted(path)}?mode=ro", uri=True, check_same_thread=False)
+        db.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+        _check_version(db, path)
+    except sqlite3.Error as error:
+        raise StoreError(f"{path}: cannot be read: {error}; it may be damaged, a copy can be tried with "
+                         "`sqlite3 FILE .recover`") from None
+    return db
+
+
+def check(db: sqlite3.Connection, path: str) -> None:
+    """Refuse a damaged file or one of a newer version.
+
+    Raises:
+        StoreError: with what to do.
+    """
+    try:
+        problems = [row[0] for row in db.execute("PRAGMA quick_check(3)") if row[0] != "ok"]
+    except sqlite3.DatabaseError as error:
+        problems = [str(error)]
+    if problems:
+        raise StoreError(
+            f"{path}: the store is damaged ({'; '.join(problems)}); move it away to start with a new one, "
+            "`sqlite3 FILE .recover` saves what can be read"
+        )
+    _check_version(db, path)
+
+
+def _check_version(db: sqlite3.Connection, path: str) -> None:
+    known = db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'meta'").fetchone()[0]
+    row = db.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone() if known else None
+    if row is not None and int(row[0]) > VERSION:
+        raise StoreError(f"{path}: expected schema {VERSION} or older, got {row[0]}; use a newer theater")
+
+
+def _quoted(path: str) -> str:
+    from urllib.parse import quote
+
+    return quote(os.path.abspath(path))

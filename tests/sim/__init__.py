@@ -1,0 +1,1 @@
+"""The core under random trees, answers and mishaps, from seeds."""

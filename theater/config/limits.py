@@ -1,0 +1,32 @@
+"""Every bound of the configuration loader, by name. A file beyond one is an error, never a long wait."""
+
+from __future__ import annotations
+
+FILE_BYTES_MAX = 2 * 1024 * 1024
+"""One tree or manifest file. 10,000 children take about 1 MiB."""
+MANIFEST_TEXT_BYTES_MAX = 256 * 1024
+"""A manifest handed over as text, by a guest that spawns."""
+NODES_MAX = 200_000
+"""Values of one file, each use of a YAML alias counted with everything it stands for."""
+LEVELS_MAX = 256
+"""Lists and mappings inside each other, in YAML: enough for SUPERVISOR_LEVELS_MAX and a state below it."""
+SUPERVISOR_LEVELS_MAX = 64
+DATA_LEVELS_MAX = 64
+"""Lists and mappings inside each other in an initial state."""
+TOML_LEVELS_MAX = 72
+"""The same for TOML, where manifests need only an initial state below a few keys."""
+TOML_KEY_PARTS_MAX = 32
+"""Parts of a dotted TOML key; the standard library needs quadratic time for long ones."""
+NUMBER_DIGITS_MAX = 100
+"""Longer runs of digits are no number anybody wants, and slow to convert."""
+EXPANDED_CHARACTERS_MAX = 4 * 1024 * 1024
+"""What the environment may add to one load."""
+NAME_BYTES_MAX = 100
+"""Ids and names: they become parts of paths and file names."""
+PROBLEMS_MAX = 1_000
+"""Problems reported at once; whoever has more is told so."""
+DURATION_MS_MAX = 2**32 - 1
+"""About 49 days: the longest timer OTP has."""
+COUNT_MAX = 1_000_000_000
+SIZE_BYTES_MAX = 4 * 1024 * 1024 * 1024
+"""4 GiB: all the memory a 32-bit guest can address."""

@@ -1,0 +1,58 @@
+"""What host functions may use of the worker around them (worker.interfaces.context.Context). Guest thread only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from worker.incarnation import Incarnation
+from worker.machine_notices import GuestAskedShutdown
+
+
+class HostContext:
+    """One actor's side of its host functions."""
+
+    def __init__(self, inc: Incarnation) -> None:
+        self._inc = inc
+
+    @property
+    def actor_id(self) -> str:
+        """The actor's id as text."""
+        return self._inc.init.actor_id
+
+    @property
+    def path(self) -> str:
+        """Its path in the tree."""
+        return self._inc.init.path
+
+    @property
+    def has_children(self) -> bool:
+        """The guest has asked for a child (L5.5)."""
+        return self._inc.has_children
+
+    @has_children.setter
+    def has_children(self, value: bool) -> None:
+        self._inc.has_children = value
+
+    def record_host_call(self, interface: str, function: str, data: bytes, output: bytes) -> None:
+        """Append a completed host call to the chain."""
+        self._inc.metrics.host_calls += 1
+        self._inc.recorder.host_call(interface, function, data, output)
+
+    def log(self, level: str, message: str) -> None:
+        """Pass a guest's log line upward."""
+        self._inc.logs.guest(level, message)
+
+    def request_shutdown(self, value: bytes | None) -> None:
+        """The guest asks for its own end."""
+        self._inc.feed(GuestAskedShutdown(value))
+
+    def retained_events(self) -> Sequence[tuple[int, str, bytes]]:
+        """Events of this actor still in memory, oldest first."""
+        return [(event.seq, event.event_type, event.data) for event in self._inc.recorder.store.get_all_events()]
+
+    def ask(
+        self, function: str, arguments: dict[str, Any], bodies: Sequence[bytes] = ()
+    ) -> tuple[dict[str, Any], list[bytes]]:
+        """Ask the root for a supervision function and wait."""
+        return self._inc.asks.ask(function, arguments, bodies)

@@ -1,0 +1,170 @@
+"""The operation socket: where callers hand in work and get their answers (design D5).
+
+It belongs to the guest thread, except while that thread is inside the guest: then the post thread may use it. Whoever
+uses it holds ``lock``; the guest thread keeps it held except around the guest.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any, Final
+
+import msgspec
+import zmq
+
+from proto import operation
+from proto.envelope import PREFIX_BYTES, MessageClass, OversizedFrame, WireError, check_bodies, class_of
+from proto.limits import BODY_BYTES_MAX
+from worker.logs import Logs
+from worker.machine_notices import Call, Cancel, UpdatePackage
+from worker.metrics import Metrics
+
+SEND_HWM: Final = 10_000
+"""Answers that may wait for one caller to take them; past it they are lost, and counted."""
+BACKLOG: Final = 1024
+UNIT: Final = bytes.fromhex("43475246020000000100000000000000") + bytes.fromhex("0b0000000400000000000000")
+"""``()``: the parameters of a call without a body."""
+NO_HTTP: Final = ("unexpected", ("HandleWasiHttpRequest should be handled by the HTTP handler directly",))
+
+_REQUESTS = operation.REQUESTS
+_ANSWERS = operation.ANSWERS
+
+
+class Caller(msgspec.Struct, frozen=True, gc=False):
+    """Who is owed the answer to an operation: a connection and the number it gave the request."""
+
+    identity: bytes
+    id: int
+    is_void: bool = False
+
+
+class Desk:
+    """Reads requests, writes answers."""
+
+    def __init__(self, context: Any, endpoint: str, logs: Logs, metrics: Metrics) -> None:
+        self.lock = threading.Lock()
+        self.message_bytes_max = BODY_BYTES_MAX
+        self.is_closed = False
+        self._logs = logs
+        self._metrics = metrics
+        self.socket: Any = context.socket(zmq.ROUTER)
+        self.socket.setsockopt(zmq.LINGER, 0)
+        self.socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+        self.socket.setsockopt(zmq.SNDHWM, SEND_HWM)
+        self.socket.setsockopt(zmq.BACKLOG, BACKLOG)
+        self.socket.setsockopt(zmq.MAXMSGSIZE, BODY_BYTES_MAX)
+        self.socket.bind(endpoint)
+
+    def receive(self) -> Any:
+        """Return the next request as a notice for the machine; None if there is none now."""
+        while True:
+            try:
+                frames: list[bytes] = self.socket.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return None
+            try:
+                notice = self._read(frames)
+            except WireError as error:
+                self._refuse_frames(frames, error)
+                continue
+            if notice is not None:
+                return notice
+
+    def answer(self, caller: Caller, response: bytes | None) -> None:
+        """Send a caller its result."""
+        header = _ANSWERS.encode(operation.Returned(caller.id))
+        self._send(caller.identity, header, None if caller.is_void else response)
+
+    def refuse(self, caller: Caller, kind: str, data: tuple[Any, ...]) -> None:
+        """Send a caller its error."""
+        self._metrics.refused(kind)
+        self._send(caller.identity, _ANSWERS.encode(operation.Failed(caller.id, kind, data)), None)
+
+    def close(self, linger_ms: int) -> None:
+        """Close; what was sent may take this long to leave."""
+        if not self.is_closed:
+            self.is_closed = True
+            self.socket.close(linger_ms)
+
+    def _send(self, identity: bytes, header: bytes, body: bytes | None) -> None:
+        frames = [identity, header] if body is None else [identity, header, body]
+        try:
+            self.socket.send_multipart(frames, zmq.NOBLOCK)
+        except zmq.ZMQError as error:
+            if error.errno not in (zmq.EHOSTUNREACH, zmq.EAGAIN):
+                raise
+            self._metrics.replies_lost += 1
+            if error.errno == zmq.EAGAIN:
+                self._logs.warn("slow caller", f"a caller leaves {SEND_HWM} answers unread: further ones are lost")
+
+    def _read(self, frames: list[bytes]) -> Any:
+        bodies = frames[2:]
+        if len(bodies) > 1 or (bodies and len(bodies[0]) > self.message_bytes_max):
+            check_bodies(bodies)
+            self._check_size(bodies)
+        message = _REQUESTS.decode(frames[1] if len(frames) > 1 else b"")
+        identity = frames[0]
+        if type(message) is operation.Call:
+            now = time.monotonic_ns()
+            timeout = message.timeout_ms
+            return Call(
+                function=message.function,
+                payload=bodies[0] if bodies else UNIT,
+                waiter=Caller(identity, message.id, message.void),
+                key=(identity, message.id),
+                received_ns=now,
+                expires_ns=None if timeout is None else now + timeout * 1_000_000,
+                timeout_ms=timeout,
+                deadline_ms=message.deadline_ms,
+                wait=message.wait,
+                cancel_running=message.cancel_running,
+            )
+        return _OTHERS[type(message)](identity, message)
+
+    def _check_size(self, bodies: list[bytes]) -> None:
+        for body in bodies:
+            if len(body) > self.message_bytes_max:
+                limit = self.message_bytes_max
+                raise OversizedFrame(f"expected a body of at most {limit} bytes (message_bytes_max), got {len(body)}")
+
+    def _refuse_frames(self, frames: list[bytes], error: WireError) -> None:
+        """Count it, log it once in a while, answer it if it is a request with a number."""
+        self._metrics.frame_refused(error.reason)
+        self._logs.warn(f"operation {error.reason}", f"operation socket: {error.reason} frame refused: {error}")
+        header = frames[1] if len(frames) > 1 else b""
+        number = request_number(header)
+        if class_of(header) is MessageClass.OPERATION and number is not None:
+            self.refuse(Caller(frames[0], number), "serialization", (str(error),))
+
+
+def request_number(header: bytes) -> int | None:
+    """The number of a request that does not decode, if that much of it can be read."""
+    try:
+        match msgspec.msgpack.decode(header[PREFIX_BYTES:]):
+            case [str(), int(number), *_]:
+                return number
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        pass
+    return None
+
+
+def _http(identity: bytes, message: operation.HttpRequest) -> Call:
+    caller = Caller(identity, message.id)
+    return Call(function="handle-http-request", waiter=caller, key=(identity, message.id), refusal=NO_HTTP)
+
+
+def _update(identity: bytes, message: operation.UpdatePackage) -> UpdatePackage:
+    caller = Caller(identity, message.id)
+    return UpdatePackage(function="update-package", payload=message.package, waiter=caller, key=(identity, message.id))
+
+
+def _cancel(identity: bytes, message: operation.Cancel) -> Cancel:
+    return Cancel(Caller(identity, message.id, is_void=True), (identity, message.operation))
+
+
+_OTHERS: Final[dict[type, Any]] = {
+    operation.HttpRequest: _http,
+    operation.UpdatePackage: _update,
+    operation.Cancel: _cancel,
+}

@@ -1,0 +1,142 @@
+"""Which imports are granted, provided and declared alike on both sides (design D10, pack-abi 8, lifecycle section 5).
+
+Every function here returns problems as texts, so that ``check`` can show all of them and a start can fail with all of
+them at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from theater import interfaces, metadata
+from worker.engine import module
+from worker.engine.errors import StartError
+from worker.interfaces import registry
+
+INIT: Final = "theater:simple/actor.init"
+
+
+class Chosen(msgspec.Struct, frozen=True):
+    """Which variant serves each imported (interface, function), and where guest and host declare different types."""
+
+    variants: dict[tuple[str, str], registry.Variant]
+    differences: list[str]
+
+
+def require(step: str, problems: list[str]) -> None:
+    """Raise StartError if there are problems."""
+    if problems:
+        raise StartError(step, module.joined(problems))
+
+
+def ungranted(shape: module.Shape, grants: Mapping[str, Any]) -> list[str]:
+    """Imports of interfaces that are not granted or do not exist, one text per interface."""
+    known = registry.known()
+    wanted: dict[str, list[str]] = {}
+    for item in shape.imports:
+        if item.interface not in known or item.interface not in grants:
+            wanted.setdefault(item.interface, []).append(item.function)
+    return [_ungranted(interface, functions, interface in known) for interface, functions in wanted.items()]
+
+
+def _ungranted(interface: str, functions: list[str], is_known: bool) -> str:
+    names = module.joined([f"{interface}.{name}" for name in functions])
+    if not is_known:
+        return f"import {names}: there is no host interface {interface} (known: {', '.join(registry.known())})"
+    short = interface.rpartition("/")[2]
+    return f"import {names} is not granted: add {interface} to the actor's grants (grants: {{{short}: {{}}}})"
+
+
+def unprovided(shape: module.Shape) -> list[str]:
+    """Functions that a known interface does not have."""
+    problems = []
+    for item in shape.imports:
+        interface = registry.known().get(item.interface)
+        if interface is not None and interface.function(item.function) is None:
+            names = ", ".join(function.name for function in interface.functions)
+            name = f"{item.interface}.{item.function}"
+            problems.append(f"import {name}: the interface has no such function (it has {names})")
+    return problems
+
+
+def declared(found: metadata.Metadata, shape: module.Shape) -> dict[str, metadata.FunctionSig | None]:
+    """Functions the guest declares and exports, by full name."""
+    return {item.full_name: item for item in found.exports if shape.function(item.full_name) is not None}
+
+
+def exported(shape: module.Shape) -> dict[str, metadata.FunctionSig | None]:
+    """Functions of a guest without metadata: whatever has the core type of an interface function."""
+    return {name: None for name, type_ in shape.exports.items() if type_ == module.INTERFACE_TYPE}
+
+
+def signature_problems(
+    functions: Mapping[str, metadata.FunctionSig | None], found: metadata.Metadata | None, shape: module.Shape
+) -> list[str]:
+    """A missing ``init``, and declared functions whose core type is not that of an interface function."""
+    problems = []
+    if shape.function(INIT) is None:
+        problems.append(f"exports no {INIT}: every actor must")
+    elif INIT not in functions:
+        problems.append(f"{INIT} is exported but not declared in {module.TYPES}")
+    for name in functions:
+        type_ = shape.exports[shape.function(name) or name]
+        if type_ != module.INTERFACE_TYPE:
+            problems.append(f"export {name} is {type_}, expected {module.INTERFACE_TYPE}")
+    return problems
+
+
+def choose(shape: module.Shape, found: metadata.Metadata | None) -> Chosen:
+    """Find the variant each import was built for; compare the hashes of what the guest imports (pack-abi 8)."""
+    sigs = {(item.interface, item.name): item for item in found.imports} if found else {}
+    chosen: dict[tuple[str, str], registry.Variant] = {}
+    differences: list[str] = []
+    wanted = dict.fromkeys([*((item.interface, item.function) for item in shape.imports), *sigs])
+    for key in wanted:
+        function = _provided(key)
+        if function is not None:
+            chosen[key], difference = _variant(key, function, sigs.get(key))
+            differences += difference
+    if found is not None and not differences:
+        differences = _hash_differences(found, chosen)
+    return Chosen(chosen, differences)
+
+
+def _provided(key: tuple[str, str]) -> registry.Function | None:
+    interface = registry.known().get(key[0])
+    return interface.function(key[1]) if interface else None
+
+
+def _variant(
+    key: tuple[str, str], function: registry.Function, sig: metadata.FunctionSig | None
+) -> tuple[registry.Variant, list[str]]:
+    newest = function.variants[0]
+    if sig is None:
+        return newest, []
+    found = function.variant(interfaces.function_hash(sig))
+    if found is not None:
+        return found, []
+    offered = " or ".join(variant.signature for variant in function.variants)
+    return newest, [f"import {key[0]}.{key[1]}: the actor declares {sig.signature}, this host has {offered}"]
+
+
+def _hash_differences(found: metadata.Metadata, chosen: Mapping[tuple[str, str], registry.Variant]) -> list[str]:
+    """Interfaces whose embedded hash is not that of the functions imported from them."""
+    declared_names: dict[str, set[str]] = {}
+    for item in found.imports:
+        declared_names.setdefault(item.interface, set()).add(item.name)
+    differences = []
+    for name, theirs in found.import_hashes.items():
+        names = declared_names.get(name) or {function for interface, function in chosen if interface == name}
+        missing = sorted(function for function in names if (name, function) not in chosen)
+        if name not in registry.known() or (missing and len(missing) == len(names)):
+            continue  # nothing of it is imported, or the missing functions have been named already
+        provided = {each: chosen[name, each].parsed for each in names if (name, each) in chosen}
+        ours = interfaces.interface_hash(name, provided)
+        if missing or ours != theirs:
+            parts = f" (not provided: {', '.join(missing)})" if missing else ""
+            text = f"the actor was built for hash {theirs.hex()}, this host has {ours.hex()}{parts}"
+            differences.append(f"interface {name}: {text}")
+    return differences

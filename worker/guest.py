@@ -1,0 +1,96 @@
+"""Runs operations in the guest: checks, records, calls, commits (lifecycle section 6). Guest thread only."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Final
+
+from theater.actor import ActorOptions
+from theater.errors import ActorError
+from worker import child_events
+from worker import machine_notices as n
+from worker.engine import contract
+from worker.engine.clock import ticks
+from worker.engine.errors import Trap
+from worker.engine.pack import INIT, GuestError, PackDoor
+from worker.incarnation import Incarnation
+
+NO_PARAMS: Final = contract.UNIT
+
+
+class Guest:
+    """The guest behind its door, with the state it has committed."""
+
+    def __init__(self, inc: Incarnation, door: PackDoor) -> None:
+        self._inc = inc
+        self._door = door
+        self._recorder = inc.recorder
+        self._desk_lock = inc.desk.lock
+        self._pulse = inc.pulse
+        options: ActorOptions = inc.options
+        self._contract = contract.Contract(door.functions, options)
+        self._call_ticks = ticks(options.call_deadline_ms)
+        self._init_ticks = ticks(options.init_deadline_ms)
+
+    def init(self) -> Any:
+        """Call ``init`` with the initial state; the notice says how that ended. The desk is not ours yet."""
+        return self._call(INIT, NO_PARAMS, NO_PARAMS, self._init_ticks)
+
+    def run(self, operation: n.Operation) -> Any:
+        """Run one operation, holding the desk before and after, not meanwhile; the notice says how it ended."""
+        params = recorded = operation.payload
+        if type(params) is child_events.ChildEvent:
+            params, recorded = child_events.params(operation)
+        budget = self._call_ticks if operation.deadline_ms is None else ticks(operation.deadline_ms)
+        notice = self._call(operation.function, params, recorded, budget, self._desk_lock)
+        self._count(operation, notice)
+        return notice
+
+    def _call(self, function: str, params: bytes, recorded: bytes, budget: int | None, lock: Any = None) -> Any:
+        inc = self._inc
+        try:
+            data = self._contract.input(function, inc.state, params)
+        except ActorError as error:
+            return n.Rejected(error.kind, error.data)
+        inc.in_guest = True
+        if not self._pulse.beating:
+            self._pulse.start()
+        # Away from the desk also while recording: that waits when the ring is full, and callers must not notice.
+        if lock is not None:
+            lock.release()
+        try:
+            self._recorder.call(function, recorded)
+            return self._enter(function, data, budget)
+        finally:
+            if lock is not None:
+                lock.acquire()
+                inc.in_guest = False
+
+    def _enter(self, function: str, data: bytes, budget: int | None) -> Any:
+        try:
+            self._door.arm(budget)
+            result = self._door.call(function, data)
+            if isinstance(result, GuestError):
+                return self._declined(function, result.text)
+            outcome = self._contract.outcome(function, result.output)
+        except Trap as trap:
+            self._recorder.error(function, trap.text)
+            return n.Trapped(trap.text)
+        if isinstance(outcome, contract.Ok):
+            self._recorder.result(function, outcome.state, outcome.response)
+            self._inc.state = outcome.state
+            return n.Returned(outcome.response)
+        return self._declined(function, outcome.text)
+
+    def _declined(self, function: str, text: str) -> n.Declined:
+        self._recorder.error(function, text)
+        return n.Declined(text)
+
+    def _count(self, operation: n.Operation, notice: Any) -> None:
+        if type(notice) is n.Rejected:
+            return
+        metrics = self._inc.metrics
+        spent = time.monotonic_ns() - operation.started_ns
+        waited = operation.started_ns - operation.received_ns if operation.received_ns else 0
+        metrics.finished(waited, spent, type(notice) is not n.Returned)
+        metrics.last_update_ns = time.time_ns()

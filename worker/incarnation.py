@@ -1,0 +1,132 @@
+"""What the two threads of a worker share: the machine, what is to be done, and the bells that wake the other thread.
+
+The *guest thread* (main) runs the guest and owns the operation socket while it is outside the guest; the *post thread*
+owns everything else (design D6). Either may feed the machine; whoever feeds performs the actions, except those only the
+other thread can perform: these it leaves in ``work`` (for the guest thread), ``replies`` (for the owner of the desk)
+or ``outgoing`` (for the post thread) and rings the bell.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from proto import control
+from theater.actor import ActorOptions
+from theater.errors import ActorError
+from worker.asks import Asks
+from worker.machine import Machine
+from worker.machine_actions import Action, InterruptGuest
+from worker.machine_notices import Cancel
+from worker.machine_state import Rules
+
+if TYPE_CHECKING:
+    from worker.desk import Desk
+    from worker.logs import Logs
+    from worker.metrics import Metrics
+    from worker.pulse import Pulse
+    from worker.recorder import Recorder
+
+HANDLERS: Final = "theater:simple/supervisor-handlers."
+
+
+class Bell:
+    """Wakes a thread that polls its descriptor."""
+
+    def __init__(self) -> None:
+        self.fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+
+    def ring(self) -> None:
+        """Make the descriptor readable."""
+        os.eventfd_write(self.fd, 1)
+
+    def silence(self) -> None:
+        """Make it unreadable again."""
+        try:
+            os.eventfd_read(self.fd)
+        except BlockingIOError:
+            pass
+
+
+class Incarnation:
+    """One life of one actor, as both threads see it."""
+
+    def __init__(self, init: control.Init, options: ActorOptions, desk: Desk, logs: Logs, metrics: Metrics) -> None:
+        self.init = init
+        self.options = options
+        self.desk = desk
+        self.logs = logs
+        self.metrics = metrics
+        self.lock = threading.Lock()
+        """Guards the machine."""
+        self.machine = Machine(_rules(options), time.monotonic_ns())
+        self.work: deque[Action] = deque()
+        """Actions for the guest thread."""
+        self.replies: deque[Action] = deque()
+        """Answers to callers, for whoever holds the desk."""
+        self.outgoing: deque[tuple[Any, Sequence[bytes]]] = deque()
+        """Control messages for the root, for the post thread."""
+        self.guest_bell = Bell()
+        self.post_bell = Bell()
+        self.pulse: Pulse
+        self.recorder: Recorder
+        self.asks = Asks(self.say)
+        self.state = b""
+        """The committed state, encoded; empty before there is one."""
+        self.door: Any = None
+        """The guest's door once it is instantiated."""
+        self.clock: Any = None
+        """Guest time; there before the door, since instantiating runs guest code."""
+        self.in_guest = True
+        """The guest thread is not at the desk: it starts up, or is inside the guest."""
+        self.has_children = False
+        """The guest has asked for a child at least once (L5.5)."""
+        self.is_orphan = False
+        """The supervisor is gone."""
+        self.step: str | None = None
+        """A start-up step the root was not told of yet."""
+
+    def feed(self, notice: Any) -> list[Action]:
+        """Tell the machine; the caller performs what it returns.
+
+        An interruption is performed at once: under the lock the machine cannot have moved on to the next operation.
+        """
+        with self.lock:
+            done = self.machine.feed(notice, time.monotonic_ns())
+            if type(notice) is Cancel:
+                for action in done:
+                    if type(action) is InterruptGuest:
+                        self.clock.interrupt(action.reason)
+            return done
+
+    def announce(self) -> None:
+        """Tell the root that the start is complete, and which supervisor callbacks the guest exports."""
+        callbacks = tuple(name for name in self.door.functions if name.startswith(HANDLERS))
+        self.say(control.Ready(callbacks))
+
+    def stop_children(self) -> None:
+        """Have the root stop the guest's children, and wait until they are gone (L5.5)."""
+        try:
+            self.asks.insist("stop-children", {}, ())
+        except ActorError as error:
+            self.logs.warn("stop-children", f"the children could not be stopped: {error.text()}")
+
+    def say(self, message: Any, bodies: Sequence[bytes] = ()) -> None:
+        """Have a control message sent to the root. Any thread but the post thread."""
+        self.outgoing.append((message, bodies))
+        self.post_bell.ring()
+
+
+def _rules(options: ActorOptions) -> Rules:
+    return Rules(
+        operation_queue_max=options.operation_queue_max,
+        child_notices_max=options.child_notices_max,
+        shutdown_ms=options.shutdown_ms,
+        orphan_ms=options.orphan_ms,
+        reject_when_paused=options.on_paused == "reject",
+        crash_on_decline=options.on_application_error == "crash",
+    )

@@ -1,0 +1,1 @@
+"""Host interfaces: what a guest may import when its manifest grants it. One file per interface."""

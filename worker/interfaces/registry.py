@@ -1,0 +1,168 @@
+"""The registry of host interfaces: each function declared once, for linking, hashing, dispatch and documentation.
+
+A function may have several *variants*: signatures of older hosts that guests in the field still declare. A guest gets
+the variant whose signature it declares, so every answer has the shape it was built for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Final
+
+import msgspec
+
+from theater import cgrf, interfaces, types
+from theater.errors import ActorError
+from theater.fitting import fits
+from theater.values import List, Option, Result, String, Tuple, Value
+from worker.engine.errors import CONTRACT, Trap
+from worker.interfaces.context import Context
+
+TEXT_CHARS_MAX: Final = 4096
+"""Longest error text handed to a guest."""
+
+Call = Callable[..., Value]
+"""Receives the context and the parameters as values; returns the result's payload, or raises Refusal or ActorError."""
+
+
+class Refusal(Exception):
+    """A host function answers ``err(text)``."""
+
+
+class Variant:
+    """One signature of a function and the code behind it."""
+
+    def __init__(self, signature: str, call: Call, note: str = "") -> None:
+        self.signature = signature
+        self.call = call
+        self.note = note
+        """When this form was current; empty for the present one."""
+
+    @cached_property
+    def parsed(self) -> interfaces.Signature:
+        """The signature as types."""
+        return interfaces.parse_function(self.signature)
+
+    @cached_property
+    def params(self) -> tuple[types.Type, ...]:
+        """The parameters' types."""
+        return tuple(type_ for _, type_ in self.parsed.params)
+
+    @cached_property
+    def is_result(self) -> bool:
+        """The answer is wrapped as ok or err."""
+        return any(isinstance(type_, types.Result) for type_ in self.parsed.results)
+
+    @cached_property
+    def hash(self) -> bytes:
+        """The function hash (pack-abi 8)."""
+        return interfaces.function_hash(self.parsed)
+
+
+class Function(msgspec.Struct, frozen=True):
+    """One host function. The first variant is the present form; ``own`` marks what the standard interface lacks."""
+
+    name: str
+    doc: str
+    variants: tuple[Variant, ...]
+    own: bool = False
+
+    def variant(self, hash_: bytes) -> Variant | None:
+        """Return the variant with this function hash."""
+        return next((item for item in self.variants if item.hash == hash_), None)
+
+
+class Interface(msgspec.Struct, frozen=True):
+    """One host interface: its full name and its functions."""
+
+    name: str
+    doc: str
+    functions: tuple[Function, ...]
+
+    def function(self, name: str) -> Function | None:
+        """Return the function of this name."""
+        return next((item for item in self.functions if item.name == name), None)
+
+
+def known() -> Mapping[str, Interface]:
+    """Return every host interface by its full name."""
+    from worker.interfaces import runtime, supervisor
+
+    return {item.name: item for item in (runtime.INTERFACE, supervisor.INTERFACE)}
+
+
+class Dispatcher:
+    """Answers host calls: decode, check, call, encode, record. In replay another object stands in its place."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._variants: Mapping[tuple[str, str], Variant] = {}
+
+    def bind(self, variants: Mapping[tuple[str, str], Variant]) -> None:
+        """Say which variant serves each imported (interface, function)."""
+        self._variants = variants
+
+    def answer(self, interface: str, function: str, data: bytes) -> bytes:
+        """Return the encoded output for an encoded input. It is recorded before the guest sees it."""
+        variant = self._variants.get((interface, function))
+        if variant is None:
+            raise Trap("called before the actor was linked: start code must not call the host", CONTRACT)
+        try:
+            given = cgrf.decode(data)
+            arguments = _arguments(given, variant.params)
+        except ValueError as error:
+            text = f"the input of {interface}.{function} does not fit {variant.signature}: {error}"
+            raise Trap(text, CONTRACT) from None
+        output = cgrf.encode(_result(variant, self._context, arguments))
+        # The canonical form of the input: guests may write nodes in any order, the chain must not depend on it.
+        self._context.record_host_call(interface, function, cgrf.encode(given), output)
+        return output
+
+
+def _arguments(value: Value, params: tuple[types.Type, ...]) -> tuple[Value, ...]:
+    """Take an input apart: bare for one parameter (or a 1-tuple of it), a tuple otherwise (pack-abi 5.2)."""
+    if len(params) == 1:
+        given: tuple[Value, ...] = (value,)
+        if fits(value, params[0]) is not None and isinstance(value, Tuple) and len(value.items) == 1:
+            given = value.items
+    elif isinstance(value, Tuple):
+        given = value.items
+    else:
+        raise ValueError(f"expected a tuple of {len(params)} values")
+    if len(given) != len(params):
+        raise ValueError(f"expected {len(params)} values, got {len(given)}")
+    for number, (item, type_) in enumerate(zip(given, params, strict=True)):
+        problem = fits(item, type_)
+        if problem is not None:
+            raise ValueError(f"parameter {number}: {problem}")
+    return given
+
+
+def _result(variant: Variant, context: Context, arguments: tuple[Value, ...]) -> Value:
+    if not variant.is_result:
+        return variant.call(context, *arguments)
+    try:
+        return _ok(variant.call(context, *arguments))
+    except Refusal as refusal:
+        return _err(str(refusal))
+    except ActorError as error:
+        return _err(error.text())
+
+
+def octets(value: Option) -> bytes | None:
+    """The bytes of an ``option<list<u8>>``; None if there are none."""
+    match value.value:
+        case List(element=types.U8, items=bytes(data)):
+            return data
+        case _:
+            return None
+
+
+def _ok(payload: Value) -> Value:
+    """Both declared types are ``string`` whatever the payload, as every host has always sent it (pack-abi 10.1)."""
+    return Result(types.STRING, types.STRING, True, payload)
+
+
+def _err(text: str) -> Value:
+    return Result(types.STRING, types.STRING, False, String(text[:TEXT_CHARS_MAX]))

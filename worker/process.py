@@ -1,0 +1,136 @@
+"""The worker process: says hello, is told what it is, starts its two threads, and ends only by way of the post thread.
+
+Forked by ``worker.zygote`` or started by ``python -m worker``; both call ``run``.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import traceback
+from typing import Any, Final, NoReturn
+
+import zmq
+
+from proto import control
+from proto.envelope import WireError
+from theater import cause as causes
+from theater.cause import Cause
+from worker import machine_actions as act
+from worker import machine_notices as n
+from worker.desk import Desk
+from worker.engine.errors import StartError
+from worker.guest import Guest
+from worker.incarnation import Incarnation
+from worker.limits import EXIT_LINGER_MS
+from worker.logs import Logs
+from worker.metrics import Metrics
+from worker.operations import Operations
+from worker.post import EXIT_BROKEN, Post
+from worker.pulse import Pulse
+from worker.recorder import Recorder
+from worker.start import load, options_of
+
+SWITCH_INTERVAL_S: Final = 0.0005
+"""How long one thread may keep the interpreter from the other: bounds what a host call can delay an info answer."""
+LOGS_PER_SECOND_BEFORE_INIT: Final = 10
+RECONNECT_IVL_MS: Final = 5
+
+
+def preimport() -> None:
+    """Do once, in the template process, what every worker would do again: late imports, host functions' types."""
+    from worker.engine import raw, stock  # noqa: F401
+    from worker.interfaces import registry
+
+    for interface in registry.known().values():
+        for function in interface.functions:
+            for variant in function.variants:
+                variant.hash  # noqa: B018  (kept once computed)
+
+
+def run(boot: dict[str, Any], preloaded: Any) -> NoReturn:
+    """Be a worker, from here to the end of the process.
+
+    Args:
+        boot: how to reach the root, and the token that proves who we are (worker contract of the root).
+        preloaded: engine and modules inherited from the template process, or None.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # a terminal's Ctrl-C reaches us too: the root decides
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    os.umask(0o077)
+    context: zmq.Context[Any] = zmq.Context()
+    logs, metrics = Logs(LOGS_PER_SECOND_BEFORE_INIT), Metrics()
+    desk = Desk(context, boot["endpoint"], logs, metrics)
+    to_root = _connect(context, boot["control"], boot["routing"])
+    upward = _connect(context, boot["stream"], boot["routing"])
+    init, bodies = _introduce(to_root, boot)
+    inc = Incarnation(init, options_of(init), desk, logs, metrics)
+    logs.per_second = inc.options.log_per_second
+    desk.message_bytes_max = inc.options.message_bytes_max
+    inc.pulse = Pulse()
+    try:
+        inc.recorder = Recorder.create(inc)
+    except (OSError, ValueError) as error:
+        _end_without_ring(to_root, context, f"cannot create the ring {init.ring}: {error}")
+    post = Post(context, inc, to_root, upward, boot["lifeline"])
+    inc.pulse.start()
+    threading.Thread(target=post.run, name="post", daemon=True).start()
+    _serve(inc, preloaded, bodies)
+
+
+def _serve(inc: Incarnation, preloaded: Any, bodies: list[bytes]) -> NoReturn:
+    operations = Operations(inc)
+    try:
+        try:
+            door = load(inc, preloaded, bodies)
+        except StartError as error:
+            operations.fail(n.SetupFailed(error.step, error.text))
+        inc.recorder.begin()
+        operations.begin(Guest(inc, door))
+        operations.serve()
+    except BaseException as error:
+        traceback.print_exc()
+        text = f"{type(error).__name__}: {error}"
+        operations.finish(act.Exit(Cause(kind=causes.CRASHED, exit_code=EXIT_BROKEN, text=text)))
+
+
+def _connect(context: Any, endpoint: str, routing: bytes) -> Any:
+    socket = context.socket(zmq.DEALER)
+    socket.setsockopt(zmq.ROUTING_ID, routing)
+    socket.setsockopt(zmq.LINGER, 0)
+    socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_IVL_MS)
+    socket.connect(endpoint)
+    return socket
+
+
+def _introduce(to_root: Any, boot: dict[str, Any]) -> tuple[control.Init, list[bytes]]:
+    """Say hello and wait to be told what we are."""
+    to_root.send(control.FROM_WORKER.encode(control.Hello(boot["token"], os.getpid())))
+    poller = zmq.Poller()
+    poller.register(to_root, zmq.POLLIN)
+    poller.register(boot["lifeline"], zmq.POLLIN)
+    while True:
+        ready = dict(poller.poll())
+        if boot["lifeline"] in ready:
+            os._exit(EXIT_BROKEN)  # the supervisor is gone before we were anybody
+        header, *bodies = to_root.recv_multipart()
+        try:
+            message = control.TO_WORKER.decode(header)
+        except WireError as error:
+            print(f"expected Init, got a message that is none of ours: {error}", file=sys.stderr)
+            continue
+        if isinstance(message, control.Init):
+            return message, bodies
+        if isinstance(message, control.Ping):
+            to_root.send(control.FROM_WORKER.encode(control.Pong(message.id)))
+
+
+def _end_without_ring(to_root: Any, context: Any, text: str) -> NoReturn:
+    """There is nowhere to record anything: say so and end."""
+    to_root.send(control.FROM_WORKER.encode(control.StartFailed("manifest", text)))
+    to_root.close(EXIT_LINGER_MS)
+    context.destroy(linger=EXIT_LINGER_MS)
+    os._exit(3)
