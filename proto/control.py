@@ -15,51 +15,51 @@ from proto.envelope import Codec, Message, MessageClass
 # -- worker to root ---------------------------------------------------------------------------------------------
 
 
-class Hello(Message, tag="hello"):
+class Hello(Message, tag="hello", frozen=True):
     """First word of a worker; the token proves that it is the process the root asked for. Answered by Init."""
 
     token: bytes
     pid: int
 
 
-class Step(Message, tag="step"):
+class Step(Message, tag="step", frozen=True):
     """The start has reached this step (lifecycle section 5)."""
 
     step: str
 
 
-class Ready(Message, tag="ready"):
+class Ready(Message, tag="ready", frozen=True):
     """``init`` has returned; the actor is there for others. ``callbacks`` are the supervisor callbacks it exports."""
 
     callbacks: tuple[str, ...] = ()
 
 
-class StartFailed(Message, tag="start_failed"):
+class StartFailed(Message, tag="start_failed", frozen=True):
     """The start has failed; the worker ends itself next. The same words are in the ring (last words)."""
 
     step: str
     text: str
 
 
-class Goodbye(Message, tag="goodbye"):
+class Goodbye(Message, tag="goodbye", frozen=True):
     """An orderly end is complete; the process exits next. ``cause`` as theater.cause.Cause plain data."""
 
     cause: dict[str, Any]
 
 
-class Pong(Message, tag="pong"):
+class Pong(Message, tag="pong", frozen=True):
     """Answer to Ping."""
 
     id: int
 
 
-class Done(Message, tag="done"):
+class Done(Message, tag="done", frozen=True):
     """A control order took effect (Pause, Resume, Shutdown accepted, Cancel)."""
 
     id: int
 
 
-class Refused(Message, tag="refused"):
+class Refused(Message, tag="refused", frozen=True):
     """A control order, or an Ask, was refused: kind and data of lifecycle section 7."""
 
     id: int
@@ -67,7 +67,7 @@ class Refused(Message, tag="refused"):
     data: tuple[Any, ...] = ()
 
 
-class Ask(Message, tag="ask"):
+class Ask(Message, tag="ask", frozen=True):
     """The guest (or its host) asks the root for a supervision function (lifecycle section 10).
 
     ``function`` is the host function's name without interface (``spawn``, ``list-children`` …); ``arguments`` are plain
@@ -82,14 +82,14 @@ class Ask(Message, tag="ask"):
 # -- root to worker ---------------------------------------------------------------------------------------------
 
 
-class Answered(Message, tag="answered"):
+class Answered(Message, tag="answered", frozen=True):
     """Result of an Ask; bodies as the function says."""
 
     id: int
     data: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
-class Init(Message, tag="init"):
+class Init(Message, tag="init", frozen=True):
     """Everything an incarnation needs to know. Body 0: the initial state as an encoded value, if ``has_state``."""
 
     actor_id: str
@@ -128,13 +128,13 @@ class Init(Message, tag="init"):
     """Stop before ``init`` (S1)."""
 
 
-class Ping(Message, tag="ping"):
+class Ping(Message, tag="ping", frozen=True):
     """Heartbeat (L13)."""
 
     id: int
 
 
-class Pause(Message, tag="pause"):
+class Pause(Message, tag="pause", frozen=True):
     """Pause after the current call, or ``if_idle`` (the seed's)."""
 
     id: int
@@ -142,14 +142,14 @@ class Pause(Message, tag="pause"):
     mode: str = "after_call"
 
 
-class Resume(Message, tag="resume"):
+class Resume(Message, tag="resume", frozen=True):
     """Go on."""
 
     id: int
     target: str = ""
 
 
-class Shutdown(Message, tag="shutdown"):
+class Shutdown(Message, tag="shutdown", frozen=True):
     """Stop gracefully. To a worker: Done when accepted, the end itself is seen by the root. From a client: Report when reaped."""
 
     id: int
@@ -158,13 +158,13 @@ class Shutdown(Message, tag="shutdown"):
     by: str = "supervisor"
 
 
-class Notify(Message, tag="notify"):
+class Notify(Message, tag="notify", frozen=True):
     """A host-originated operation: call an export whose result is discarded. Body 0: encoded parameters. Not answered."""
 
     function: str
 
 
-class ChildEvents(Message, tag="child_events"):
+class ChildEvents(Message, tag="child_events", frozen=True):
     """Events of a subscribed child; the worker turns them into handle-child-event callbacks. Body 0: batch."""
 
     child_id: str
@@ -175,14 +175,14 @@ class ChildEvents(Message, tag="child_events"):
 # -- client to root ---------------------------------------------------------------------------------------------
 
 
-class Terminate(Message, tag="terminate"):
+class Terminate(Message, tag="terminate", frozen=True):
     """SIGKILL the actor's worker at once; answered by Report when it is reaped (L6)."""
 
     id: int
     target: str
 
 
-class StartChild(Message, tag="start_child"):
+class StartChild(Message, tag="start_child", frozen=True):
     """supervisor:start_child/2: under simple_one_for_one, start one more of the template under ``name``."""
 
     id: int
@@ -192,7 +192,7 @@ class StartChild(Message, tag="start_child"):
     has_state: bool = False
 
 
-class TerminateChild(Message, tag="terminate_child"):
+class TerminateChild(Message, tag="terminate_child", frozen=True):
     """supervisor:terminate_child/2 by child id (or name under simple_one_for_one)."""
 
     id: int
@@ -200,7 +200,7 @@ class TerminateChild(Message, tag="terminate_child"):
     child: str
 
 
-class RestartChild(Message, tag="restart_child"):
+class RestartChild(Message, tag="restart_child", frozen=True):
     """supervisor:restart_child/2."""
 
     id: int
@@ -208,7 +208,7 @@ class RestartChild(Message, tag="restart_child"):
     child: str
 
 
-class DeleteChild(Message, tag="delete_child"):
+class DeleteChild(Message, tag="delete_child", frozen=True):
     """supervisor:delete_child/2."""
 
     id: int
@@ -216,21 +216,21 @@ class DeleteChild(Message, tag="delete_child"):
     child: str
 
 
-class Restart(Message, tag="restart"):
+class Restart(Message, tag="restart", frozen=True):
     """Stop the actor gracefully and start it again under its supervisor, outside the restart intensity."""
 
     id: int
     target: str
 
 
-class StopTree(Message, tag="stop_tree"):
+class StopTree(Message, tag="stop_tree", frozen=True):
     """End the whole tree in order and with it the supervisor process. Answered by Done when accepted."""
 
     id: int
     force: bool = False
 
 
-class Report(Message, tag="report"):
+class Report(Message, tag="report", frozen=True):
     """How an actor ended (theater.handle.StopReport): answer to a client's Shutdown and Terminate."""
 
     id: int
@@ -240,7 +240,7 @@ class Report(Message, tag="report"):
     seconds: float
 
 
-class Outcome(Message, tag="outcome"):
+class Outcome(Message, tag="outcome", frozen=True):
     """Result of a tree order: plain data, OTP's answer in ``value``."""
 
     id: int

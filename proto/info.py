@@ -14,7 +14,7 @@ import msgspec
 from proto.envelope import Codec, Message, MessageClass
 
 
-class Resolve(Message, tag="resolve"):
+class Resolve(Message, tag="resolve", frozen=True):
     """Where is the actor? Answered by Endpoint. ``watch`` asks for one Ended when that incarnation ends."""
 
     id: int
@@ -22,21 +22,21 @@ class Resolve(Message, tag="resolve"):
     watch: bool = True
 
 
-class GetStatus(Message, tag="status"):
+class GetStatus(Message, tag="status", frozen=True):
     """Answered by Info with an ActorStatus map (lifecycle section 13)."""
 
     id: int
     target: str = ""
 
 
-class GetState(Message, tag="state"):
+class GetState(Message, tag="state", frozen=True):
     """Answered by Info; body 0 is the committed state as an encoded value."""
 
     id: int
     target: str = ""
 
 
-class GetChain(Message, tag="chain"):
+class GetChain(Message, tag="chain", frozen=True):
     """Answered by Info {first_seq, base_hash, count}; body 0 holds retained events, oldest first (theater.chain batch)."""
 
     id: int
@@ -45,28 +45,28 @@ class GetChain(Message, tag="chain"):
     limit: int | None = None
 
 
-class GetMetrics(Message, tag="metrics"):
+class GetMetrics(Message, tag="metrics", frozen=True):
     """Answered by Info with an ActorMetrics map (lifecycle section 13)."""
 
     id: int
     target: str = ""
 
 
-class GetExportHashes(Message, tag="hashes"):
+class GetExportHashes(Message, tag="hashes", frozen=True):
     """Answered by Info {hashes: [[name, 32 bytes], ...]}."""
 
     id: int
     target: str = ""
 
 
-class GetInterface(Message, tag="interface"):
+class GetInterface(Message, tag="interface", frozen=True):
     """Answered by Info {package: hex digest}; body 0 is the package's metadata as the guest gave it (pack-abi 7)."""
 
     id: int
     target: str = ""
 
 
-class SaveChain(Message, tag="save"):
+class SaveChain(Message, tag="save", frozen=True):
     """Write the retained chain to ``path`` (None: beside the store). Answered by Info {path, count, head}."""
 
     id: int
@@ -75,35 +75,35 @@ class SaveChain(Message, tag="save"):
     format: str = "theater"
 
 
-class Flush(Message, tag="flush"):
+class Flush(Message, tag="flush", frozen=True):
     """Answered when everything the actor had recorded at the time of asking is in the store: Info {last_seq}."""
 
     id: int
     target: str = ""
 
 
-class GetTree(Message, tag="tree"):
+class GetTree(Message, tag="tree", frozen=True):
     """Answered by Info: name, pid, uptime and the tree of supervisors and actors under ``target``."""
 
     id: int
     target: str = "/"
 
 
-class WhichChildren(Message, tag="which"):
+class WhichChildren(Message, tag="which", frozen=True):
     """supervisor:which_children/1. Answered by Info {children: [...]}."""
 
     id: int
     target: str = "/"
 
 
-class CountChildren(Message, tag="count"):
+class CountChildren(Message, tag="count", frozen=True):
     """supervisor:count_children/1. Answered by Info."""
 
     id: int
     target: str = "/"
 
 
-class GetChildspec(Message, tag="childspec"):
+class GetChildspec(Message, tag="childspec", frozen=True):
     """supervisor:get_childspec/2. Answered by Info."""
 
     id: int
@@ -111,7 +111,7 @@ class GetChildspec(Message, tag="childspec"):
     child: str
 
 
-class Subscribe(Message, tag="subscribe"):
+class Subscribe(Message, tag="subscribe", frozen=True):
     """Send this client the actor's events from ``since`` on (None: from now), as Events, until Ended.
 
     At most ``buffer`` events are under way unacknowledged; ``policy`` drop replaces what does not fit by one Gap,
@@ -125,21 +125,21 @@ class Subscribe(Message, tag="subscribe"):
     policy: str = "drop"
 
 
-class Unsubscribe(Message, tag="unsubscribe"):
+class Unsubscribe(Message, tag="unsubscribe", frozen=True):
     """End a subscription. Unknown ones are fine (C3)."""
 
     id: int
     subscription: int
 
 
-class Received(Message, tag="received"):
+class Received(Message, tag="received", frozen=True):
     """Credit: the client has taken ``count`` more events of a subscription. Not answered."""
 
     subscription: int
     count: int
 
 
-class Endpoint(Message, tag="endpoint"):
+class Endpoint(Message, tag="endpoint", frozen=True):
     """Where an incarnation takes operations, and what a caller needs to know of it."""
 
     id: int
@@ -151,14 +151,14 @@ class Endpoint(Message, tag="endpoint"):
     package: str
 
 
-class Info(Message, tag="info"):
+class Info(Message, tag="info", frozen=True):
     """The answer to a question: plain data; large or opaque parts follow as bodies."""
 
     id: int
     data: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
-class Refused(Message, tag="refused"):
+class Refused(Message, tag="refused", frozen=True):
     """The question or order could not be served: kind and data of lifecycle section 7."""
 
     id: int
@@ -166,7 +166,7 @@ class Refused(Message, tag="refused"):
     data: tuple[Any, ...] = ()
 
 
-class Ended(Message, tag="ended"):
+class Ended(Message, tag="ended", frozen=True):
     """A watched incarnation has ended; ``cause`` is a theater.cause.Cause as plain data. Unasked."""
 
     actor_id: str
@@ -175,7 +175,7 @@ class Ended(Message, tag="ended"):
     cause: dict[str, Any]
 
 
-class Events(Message, tag="events"):
+class Events(Message, tag="events", frozen=True):
     """Events of a subscription. Body 0: batch (theater.chain). Unasked."""
 
     subscription: int
@@ -184,7 +184,7 @@ class Events(Message, tag="events"):
     last_seq: int
 
 
-class Gap(Message, tag="gap"):
+class Gap(Message, tag="gap", frozen=True):
     """Events first..last of a subscription were not delivered."""
 
     subscription: int
@@ -192,7 +192,7 @@ class Gap(Message, tag="gap"):
     last_seq: int
 
 
-class SubscriptionEnded(Message, tag="sub_ended"):
+class SubscriptionEnded(Message, tag="sub_ended", frozen=True):
     """The subscription is over: the actor ended for good (cause), or it lagged by ``lagged`` events."""
 
     subscription: int

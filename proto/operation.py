@@ -10,7 +10,7 @@ from typing import Any
 from proto.envelope import Codec, Message, MessageClass
 
 
-class Call(Message, tag="call"):
+class Call(Message, tag="call", frozen=True):
     """Call an exported function. Body 0: the parameters as an encoded value (a tuple is spliced, spec 9.1).
 
     ``deadline_ms`` bounds the guest's own computing time (None: the actor's limit). ``timeout_ms`` is how long the
@@ -28,7 +28,7 @@ class Call(Message, tag="call"):
     void: bool = False
 
 
-class HttpRequest(Message, tag="http"):
+class HttpRequest(Message, tag="http", frozen=True):
     """Hand an HTTP request to the actor. Body 0: the request body."""
 
     id: int
@@ -39,27 +39,27 @@ class HttpRequest(Message, tag="http"):
     headers: tuple[tuple[str, bytes], ...]
 
 
-class UpdatePackage(Message, tag="update"):
+class UpdatePackage(Message, tag="update", frozen=True):
     """Ask the actor to go on with another package."""
 
     id: int
     package: str
 
 
-class Cancel(Message, tag="cancel"):
+class Cancel(Message, tag="cancel", frozen=True):
     """Take back the operation ``operation`` of the same sender (lifecycle L11). Answered by Returned without body or Failed."""
 
     id: int
     operation: int
 
 
-class Returned(Message, tag="ok"):
+class Returned(Message, tag="ok", frozen=True):
     """The operation returned. Body 0: the encoded response (absent for void calls and cancels)."""
 
     id: int
 
 
-class Failed(Message, tag="failed"):
+class Failed(Message, tag="failed", frozen=True):
     """The operation did not return. ``kind`` and ``data`` are those of lifecycle section 7 (theater.errors)."""
 
     id: int

@@ -13,7 +13,7 @@ import msgspec
 from proto.envelope import Codec, Message, MessageClass
 
 
-class EventBatch(Message, tag="batch"):
+class EventBatch(Message, tag="batch", frozen=True):
     """Events first_seq..last_seq. Body 0: their frames as in the ring (theater.chain batch)."""
 
     first_seq: int
@@ -24,7 +24,7 @@ class EventBatch(Message, tag="batch"):
     """Hash of the event last_seq."""
 
 
-class LogRecord(Message, tag="log"):
+class LogRecord(Message, tag="log", frozen=True):
     """One log line of a worker or its guest. ``origin`` is ``guest`` or ``worker``; ``level`` is a logging level name."""
 
     time_ns: int
@@ -36,7 +36,7 @@ class LogRecord(Message, tag="log"):
     """Records dropped by the rate limit since the last one."""
 
 
-class Ack(Message, tag="ack"):
+class Ack(Message, tag="ack", frozen=True):
     """The store holds everything up to and including ``last_seq``."""
 
     last_seq: int

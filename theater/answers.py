@@ -88,9 +88,9 @@ def chain_from(data: Data, bodies: list[bytes]) -> list[ChainEvent]:
 
 def is_sound(data: Data, bodies: list[bytes]) -> bool:
     """Say whether every hash and link of the events in the answer to GetChain is right."""
-    from theater.chain import verify_events
+    from theater.chain import verify
 
-    return verify_events(chain_from(data, bodies), data.get("base_hash")).ok
+    return verify(chain_from(data, bodies), data.get("base_hash")).ok
 
 
 def hashes_from(data: Data) -> list[InterfaceHash]:

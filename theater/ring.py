@@ -28,8 +28,8 @@ from zlib import crc32
 
 import msgspec
 
-from theater.chain.batch import BatchError, frame_seq
-from theater.chain.hashing import HASH_BYTES
+from theater.chain.batch import frame_seq
+from theater.chain.events import ChainError
 
 MAGIC: Final = b"THRING1\n"
 VERSION: Final = 1
@@ -44,6 +44,8 @@ SPILL_SHARE: Final = 4
 SPILL: Final = 0xC1
 """First byte of a record that names a spill file (never the first byte of a frame)."""
 SKIP: Final = 0xFFFFFFFF
+HASH_BYTES: Final = 32
+"""A frame ends with its event's hash."""
 
 _HEAD = Struct("<8sII Q QQ II")
 _U64 = Struct("<Q")
@@ -267,7 +269,7 @@ class RingReader:
                 at, record = _record(self._memory, self.capacity, at)
                 frame = _unspill(self.path, record) if record[0] == SPILL else record
                 seq = frame_seq(frame)
-            except (RingError, BatchError, OSError, IndexError, StructError) as error:
+            except (RingError, ChainError, OSError, IndexError, StructError) as error:
                 self.torn = f"{self.path}: cut at position {at} of {self._head}: {error}"
                 return
             if seq > after_seq:

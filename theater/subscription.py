@@ -76,7 +76,7 @@ class Feed:
 
         seq, digest = self._last
         prev_hash = digest if message.first_seq == seq + 1 else None
-        fresh = [event for event in iter_batch(batch, prev_hash, message.incarnation) if event.seq > seq]
+        fresh = [event for event in iter_batch(batch, prev_hash, incarnation=message.incarnation) if event.seq > seq]
         self.items.extend(fresh)
         if fresh:
             self._last = (fresh[-1].seq, fresh[-1].hash)

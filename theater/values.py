@@ -267,11 +267,11 @@ def type_of(value: Value) -> Type:
 
 
 def f32_bits(number: float) -> int:
-    return int.from_bytes(_F32.pack(number), "little")
+    return int.from_bytes(_F32.pack(float(number)), "little")
 
 
 def f64_bits(number: float) -> int:
-    return int.from_bytes(_F64.pack(number), "little")
+    return int.from_bytes(_F64.pack(float(number)), "little")
 
 
 def f32_float(bits: int) -> float:

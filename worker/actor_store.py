@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from theater.chain import ChainEvent, iter_batch, verify_events
+from theater.chain import ChainEvent, iter_batch, verify
 
 T = TypeVar("T")
 
@@ -111,7 +111,7 @@ class ActorStore:
     def verify_chain(self) -> bool:
         """The retained events link and hash as they should (8.3). An empty chain does."""
         part = self.part()
-        return verify_events(iter_batch(part.batch, part.base_hash), part.base_hash).ok
+        return verify(iter_batch(part.batch, part.base_hash), part.base_hash).ok
 
     def part(self, since: int | None = None, limit: int | None = None) -> Part:
         """Retained events from ``since`` on, at most ``limit``, as they travel."""

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from worker import machine_cells as do
+from worker import machine_ends as end
 from worker import machine_notices as n
 from worker.machine_actions import Action
 from worker.machine_state import State
@@ -27,28 +28,28 @@ NO: Final = None
 
 # fmt: off
 ROWS: Final[dict[type, tuple[Cell | None, ...]]] = {
-    #                     Starting              Idle               Processing           Paused             ShuttingDown         Stopped
-    n.Call:               (do.queue,             do.run,            do.queue,            do.hold,           do.refuse_stopping,  do.refuse_gone),
-    n.HostCall:           (do.queue_host,        do.run,            do.queue_host,       do.queue_host,     do.drop,             do.drop),
-    n.UpdatePackage:      (do.update_later,      do.update_now,     do.update_later,     do.update_now,     do.refuse_stopping,  do.refuse_gone),
-    n.Pause:              (do.pause_starting,    do.pause_now,      do.pause_processing, do.pause_again,    do.refuse_order,     do.refuse_gone),
-    n.Resume:             (do.resume_pending,    do.resume_idle,    do.resume_pending,   do.resume_now,     do.refuse_order,     do.refuse_gone),
-    n.Shutdown:           (do.stop_pending,      do.stop_now,       do.stop_pending,     do.stop_now,       do.stop_joins,       do.stop_done),
-    n.Terminate:          (do.kill,              do.kill,           do.kill,             do.kill,           do.kill,             do.drop),
-    n.Cancel:             (do.cancel_queued,     do.cancel_unknown, do.cancel_queued,    do.cancel_queued,  do.cancel_unknown,   do.cancel_unknown),
-    n.ParentLost:         (do.orphaned_starting, do.orphaned_now,   do.orphaned_pending, do.orphaned_now,   do.orphaned_leaving, do.drop),
-    n.StepReached:        (do.step,              NO,                NO,                  NO,                NO,                  do.drop),
-    n.Loaded:             (do.loaded,            NO,                NO,                  NO,                NO,                  do.drop),
-    n.SetupDone:          (do.started,           NO,                NO,                  NO,                NO,                  do.drop),
-    n.SetupFailed:        (do.start_failed,      NO,                NO,                  NO,                NO,                  do.drop),
-    n.Returned:           (do.started,           NO,                do.returned,         NO,                NO,                  do.drop),
-    n.Declined:           (do.init_failed,       NO,                do.declined,         NO,                NO,                  do.drop),
-    n.Rejected:           (NO,                   NO,                do.rejected,         NO,                NO,                  do.drop),
-    n.Trapped:            (do.init_failed,       NO,                do.failed,           NO,                NO,                  do.drop),
-    n.StopDeadline:       (do.escalate,          NO,                do.escalate,         NO,                do.escalate,         do.drop),
-    n.GuestAskedShutdown: (do.guest_asks,        NO,                do.guest_asks,       NO,                NO,                  do.drop),
-    n.TimePassed:         (do.expire,            do.expire,         do.expire,           do.expire,         do.drop,             do.drop),
-    n.Left:               (NO,                   NO,                NO,                  NO,                do.left,             do.drop),
+    #                      Starting               Idle               Processing            Paused            ShuttingDown          Stopped
+    n.Call:               (do.queue,              do.run,            do.queue,             do.hold,          do.refuse_stopping,   do.refuse_gone),
+    n.HostCall:           (do.queue_host,         do.run,            do.queue_host,        do.queue_host,    do.drop,              do.drop),
+    n.UpdatePackage:      (do.update_later,       do.update_now,     do.update_later,      do.update_now,    do.refuse_stopping,   do.refuse_gone),
+    n.Pause:              (do.pause_starting,     do.pause_now,      do.pause_processing,  do.pause_again,   do.refuse_order,      do.refuse_gone),
+    n.Resume:             (do.resume_pending,     do.resume_idle,    do.resume_pending,    do.resume_now,    do.refuse_order,      do.refuse_gone),
+    n.Shutdown:           (end.stop_pending,      end.stop_now,      end.stop_pending,     end.stop_now,     end.stop_joins,       end.stop_done),
+    n.Terminate:          (end.kill,              end.kill,          end.kill,             end.kill,         end.kill,             do.drop),
+    n.Cancel:             (do.cancel_queued,      do.cancel_unknown, do.cancel_queued,     do.cancel_queued, do.cancel_unknown,    do.cancel_unknown),
+    n.ParentLost:         (end.orphaned_starting, end.orphaned_now,  end.orphaned_pending, end.orphaned_now, end.orphaned_leaving, do.drop),
+    n.StepReached:        (end.step,              NO,                NO,                   NO,               NO,                   do.drop),
+    n.Loaded:             (end.loaded,            NO,                NO,                   NO,               NO,                   do.drop),
+    n.SetupDone:          (end.started,           NO,                NO,                   NO,               NO,                   do.drop),
+    n.SetupFailed:        (end.start_failed,      NO,                NO,                   NO,               NO,                   do.drop),
+    n.Returned:           (end.started,           NO,                end.returned,         NO,               NO,                   do.drop),
+    n.Declined:           (end.init_failed,       NO,                end.declined,         NO,               NO,                   do.drop),
+    n.Rejected:           (NO,                    NO,                end.rejected,         NO,               NO,                   do.drop),
+    n.Trapped:            (end.init_failed,       NO,                end.failed,           NO,               NO,                   do.drop),
+    n.StopDeadline:       (end.escalate,          NO,                end.escalate,         NO,               end.escalate,         do.drop),
+    n.GuestAskedShutdown: (end.guest_asks,        NO,                end.guest_asks,       NO,               NO,                   do.drop),
+    n.TimePassed:         (do.expire,             do.expire,         do.expire,            do.expire,        do.drop,              do.drop),
+    n.Left:               (NO,                    NO,                NO,                   NO,               end.left,             do.drop),
 }
 # fmt: on
 

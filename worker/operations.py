@@ -44,8 +44,8 @@ class Operations:
             if notice is not None:
                 self._feed(notice)
             elif not (inc.replies or inc.work):
-                if inc.logs.waiting and not inc.pulse.beating:
-                    inc.pulse.start()
+                if not inc.pulse.beating and (inc.logs.waiting or inc.machine.earliest_expiry_ns is not None):
+                    inc.pulse.start()  # something for the post thread to see to, soon
                 poller.poll()
                 inc.guest_bell.silence()
 

@@ -40,14 +40,10 @@ RECONNECT_IVL_MS: Final = 5
 
 
 def preimport() -> None:
-    """Do once, in the template process, what every worker would do again: late imports, host functions' types."""
-    from worker.engine import raw, stock  # noqa: F401
-    from worker.interfaces import registry
+    """Do once, in the template process, what every worker would do again."""
+    from worker.warm import warm
 
-    for interface in registry.known().values():
-        for function in interface.functions:
-            for variant in function.variants:
-                variant.hash  # noqa: B018  (kept once computed)
+    warm()
 
 
 def run(boot: dict[str, Any], preloaded: Any) -> NoReturn:

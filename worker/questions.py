@@ -106,8 +106,8 @@ class Questions:
         door = self._inc.door
         if door is None:
             return self._not_ready(question)
-        hashes = door.metadata.export_hashes if door.metadata is not None else ()
-        return info.Info(question.id, {"hashes": [[name, digest] for name, digest in hashes]}), ()
+        hashes = door.metadata.export_hashes if door.metadata is not None else {}
+        return info.Info(question.id, {"hashes": [[name, digest] for name, digest in hashes.items()]}), ()
 
     def _interface(self, question: info.GetInterface) -> Answered:
         door = self._inc.door

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from supervisor.core import notices as note
-from supervisor.core.actions import GaveUp, Reply
+from supervisor.core.actions import GaveUp
 from supervisor.core.check import plain_childspec, with_defaults
 from supervisor.core.children import Child, Desk, delay_restart, end_tries, role_of, shutdown_ms, start, stop
 from supervisor.core.mail import Called, DelayOver, Ended, EndOf, Failed, Mail, Routine, Started, TimeUp, TryAgain
@@ -89,7 +89,7 @@ class DynamicSupervisor:
                     yield from self._restart_now(child, ref)
             case Called(call=call):
                 value = yield from self._answer(call)
-                self._desk.world.do(Reply(call.id, value))
+                self._desk.world.answer(self._desk.process, call, value)
         return GO_ON
 
     def _on_end(self, child: Child, ref: Ref, reason: Any) -> Routine[bool]:

@@ -156,10 +156,6 @@ class Mailbox:
         """Take the end of this process out of the queue, if it is there (OTP: unlink_flush/2)."""
         return self._ends.pop(ref, None)
 
-    def calls(self) -> list[Call]:
-        """The calls that are still waiting."""
-        return [mail.call for mail in self._queue if isinstance(mail, Called)]
-
     def _take_next(self) -> Mail | None:
         while self._queue:
             mail = self._queue.popleft()

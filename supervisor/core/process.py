@@ -82,6 +82,8 @@ class Supervising:
     incoming: Mail | None = None
     """What the routine will be sent next."""
     timers: set[int] = field(default_factory=set)
+    unanswered: dict[int, None] = field(default_factory=dict)
+    """The calls that wait for an answer, the one being served among them."""
     machine: Any = None
     """The strategy at work, once there is one."""
     is_closing: bool = False

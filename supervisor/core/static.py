@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from supervisor.core import notices as note
-from supervisor.core.actions import GaveUp, Reply
+from supervisor.core.actions import GaveUp
 from supervisor.core.check import childspec_error, plain_childspec, with_defaults
 from supervisor.core.children import Child, Desk, delay_restart, end_tries, role_of, start, stop
 from supervisor.core.mail import Called, DelayOver, Ended, Failed, Ignored, Mail, Routine, Started, TryAgain
@@ -90,7 +90,7 @@ class ListSupervisor:
                     yield from self._restart_now(child)
             case Called(call=call):
                 value = yield from self._answer(call)
-                self._desk.world.do(Reply(call.id, value))
+                self._desk.world.answer(self._desk.process, call, value)
         return GO_ON
 
     def _on_end(self, child: Child, reason: Any) -> Routine[bool]:

@@ -299,8 +299,8 @@ class World:
             del self._supervisors[process.path]
         for timer in list(desk.timers):
             self.cancel_timer(timer)
-        for call in desk.mailbox.calls():
-            self.do(act.Reply(call.id, NOPROC))
+        for number in desk.unanswered:
+            self.do(act.Reply(number, NOPROC))
 
     def _forget_orphan(self, process: Process) -> None:
         orphans = self._orphans.get(process.path)
@@ -316,10 +316,17 @@ class World:
     def call(self, call: Call) -> None:
         """Put an API call into the mailbox of the supervisor it is for."""
         process = self.supervisor_at(call.sup)
-        if process is None:
+        if process is None or process.supervisor is None:
             self.do(act.Reply(call.id, NOPROC))
         else:
+            process.supervisor.unanswered[call.id] = None
             self.post(process, Called(call))
+
+    def answer(self, process: Process, call: Call, value: Any) -> None:
+        """Answer a call."""
+        assert process.supervisor is not None
+        del process.supervisor.unanswered[call.id]
+        self.do(act.Reply(call.id, value))
 
     def report(self, process: Process, context: str, child: str, reason: Any, count: int | None = None) -> None:
         """Write an error report of this supervisor."""

@@ -10,9 +10,7 @@ from typing import Any
 import msgspec
 
 from supervisor.store.schema import open_for_reading
-from theater.chain.batch import decode_frames, encode_batch
-from theater.chain.events import ChainEvent
-from theater.chain.verify import Report, verify_events
+from theater.chain import Bad, ChainError, ChainEvent, Report, encode_frame, iter_batch, verify
 
 BATCH = "first_seq, last_seq, incarnation, prev_hash, head_hash, events"
 
@@ -108,7 +106,7 @@ class StoreReader:
             events = list(self.events(actor, since=since, limit=count))
         base = events[0].parent_hash if events else None
         data = {"count": len(events), "first_seq": events[0].seq if events else since or 0, "base_hash": base}
-        return data, encode_batch(events)
+        return data, b"".join(encode_frame(e.seq, e.time_ns, e.event_type, e.data, e.hash) for e in events)
 
     def verify(self, actor: str) -> Report:
         """Check every link and hash of an actor's stored chain, and that the rows agree with the events in them."""
@@ -116,24 +114,17 @@ class StoreReader:
             "SELECT first_seq, prev_hash FROM batches WHERE actor = ? ORDER BY first_seq LIMIT 1", (actor,)
         ).fetchone()
         if first is None:
-            return Report(ok=True, events=0)
-        base_seq, base_hash = first
-        if base_seq == 0:
-            base_hash = None
+            return Report(True, 0, None, None)
+        first_seq, base_hash = first
+        base_hash = None if first_seq == 0 else base_hash
         try:
-            report = verify_events(self._frames(actor), base_hash, base_seq)
-        except ValueError as error:
-            return Report(ok=False, events=0, bad_seq=base_seq, problem=f"a stored batch is damaged: {error}")
-        if report.ok and report.head != self._head(actor):
-            head = self._head(actor)
-            return Report(
-                ok=False,
-                events=report.events,
-                bad_seq=base_seq + report.events - 1,
-                problem="the row's head hash is not that of its last event",
-                expected=report.head.hex() if report.head else "",
-                actual=head.hex() if head else "",
-            )
+            report = verify(self._events(actor, 0, None, False), base_hash, base_seq=first_seq - 1)
+        except ChainError as error:
+            return Report(False, 0, Bad(first_seq, "data", "a batch of events", str(error)), None)
+        head = self._head(actor)
+        if report.ok and report.head != head:
+            bad = Bad(first_seq + report.events - 1, "data", _hex(report.head), _hex(head))
+            return Report(False, report.events, bad, report.head)
         return report
 
     def close(self) -> None:
@@ -151,26 +142,18 @@ class StoreReader:
         row = self._db.execute(sql, (actor,)).fetchone()
         return row[0] if row else None
 
-    def _frames(self, actor: str) -> Iterator[Any]:
-        for row in self._db.execute(f"SELECT {BATCH} FROM batches WHERE actor = ? ORDER BY first_seq", (actor,)):
-            yield from decode_frames(row[5], row[1] - row[0] + 1)
-
     def _events(self, actor: str, since: int, until: int | None, reverse: bool) -> Iterator[ChainEvent]:
         order = "DESC" if reverse else "ASC"
         sql = f"""
             SELECT {BATCH} FROM batches WHERE actor = ? AND last_seq >= ? AND first_seq <= ? ORDER BY first_seq {order}
         """
         last = until if until is not None else (1 << 62)
-        for first_seq, last_seq, incarnation, prev, _, blob in self._db.execute(sql, (actor, since, last)):
-            events = _chained(decode_frames(blob, last_seq - first_seq + 1), prev, incarnation)
-            yield from (e for e in (reversed(events) if reverse else events) if since <= e.seq <= last)
+        for _, _, incarnation, prev, _, blob in self._db.execute(sql, (actor, since, last)):
+            events: Iterable[ChainEvent] = iter_batch(blob, prev, incarnation=incarnation)
+            if reverse:
+                events = reversed(list(events))
+            yield from (event for event in events if since <= event.seq <= last)
 
 
-def _chained(frames: list[Any], parent: bytes | None, incarnation: int) -> list[ChainEvent]:
-    events = []
-    for frame in frames:
-        events.append(
-            ChainEvent(frame.seq, frame.time_ns, frame.event_type, frame.data, frame.hash, parent, incarnation)
-        )
-        parent = frame.hash
-    return events
+def _hex(digest: bytes | None) -> str:
+    return "none" if digest is None else digest.hex()

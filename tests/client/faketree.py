@@ -168,7 +168,7 @@ class FakeTree:
         actor.context = zmq.Context()
         actor.line = actor.context.socket(zmq.ROUTER)
         actor.line.setsockopt(zmq.LINGER, 1000)
-        actor.endpoint = f"ipc://{self.run_dir}/{actor.path.strip('/')}.{actor.incarnation}"
+        actor.endpoint = f"ipc://{self.run_dir}/{actor.path.strip('/').replace('/', '-')}.{actor.incarnation}"
         actor.line.bind(actor.endpoint)
 
     def _end(self, actor: FakeActor, cause: dict[str, Any], comes_back: bool = False) -> None:
@@ -230,7 +230,13 @@ class FakeTree:
                 self._resolve(peer, actor, message)
             case info.GetStatus():
                 state = "idle" if actor.line else "restarting" if actor.is_coming_back else "stopped"
-                data = {"state": state, "text": "Running", "incarnation": actor.incarnation, "pid": 1, "cause": actor.cause}
+                data = {
+                    "state": state,
+                    "text": "Running",
+                    "incarnation": actor.incarnation,
+                    "pid": 1,
+                    "cause": actor.cause,
+                }
                 self._tell(peer, info.Info(message.id, data))
             case info.GetState():
                 self._tell(peer, info.Info(message.id), [actor.state] if actor.state else [])
@@ -242,9 +248,13 @@ class FakeTree:
             case info.GetExportHashes():
                 self._tell(peer, info.Info(message.id, {"hashes": [["a:b/c", bytes(32)]]}))
             case info.GetInterface():
-                self._tell(peer, info.Info(message.id, {"package": PACKAGE}), [actor.metadata] if actor.metadata else [])
+                self._tell(
+                    peer, info.Info(message.id, {"package": PACKAGE}), [actor.metadata] if actor.metadata else []
+                )
             case info.SaveChain():
-                self._tell(peer, info.Info(message.id, {"path": message.path or "/store/x", "count": 3, "head": bytes(32)}))
+                self._tell(
+                    peer, info.Info(message.id, {"path": message.path or "/store/x", "count": 3, "head": bytes(32)})
+                )
             case info.Flush():
                 self._tell(peer, info.Info(message.id, {"last_seq": 0}))
             case control.Shutdown() | control.Terminate():

@@ -47,7 +47,7 @@ async def seen(tree: FakeTree, kind: type, count: int = 1) -> list[Any]:
 async def test_call(tree: FakeTree) -> None:
     """A call returns its value."""
     async with counter_of(tree) as counter:
-        assert (1,) == await counter.call("a:b/c.echo", (1,))
+        assert await counter.call("a:b/c.echo", (1,)) == (1,)
 
 
 @in_a_loop
@@ -125,8 +125,8 @@ async def test_after_restart(tree: FakeTree) -> None:
         await counter.call("a:b/c.echo", ())
         await asyncio.to_thread(tree.kill, "/counter")
         await asyncio.to_thread(tree.restart, "/counter")
-        assert (1,) == await counter.call("a:b/c.echo", (1,), retry_on_restart=True)
-        assert 2 == counter.incarnation
+        assert await counter.call("a:b/c.echo", (1,), retry_on_restart=True) == (1,)
+        assert counter.incarnation == 2
 
 
 @in_a_loop
@@ -159,9 +159,9 @@ async def test_supervisor_gone(tree: FakeTree) -> None:
 async def test_questions_and_orders(tree: FakeTree) -> None:
     """Questions and orders answer as those of the blocking handle."""
     async with counter_of(tree) as counter:
-        assert "idle" == (await counter.get_status()).state
-        assert 75.0 == (await counter.get_metrics()).stats().success_rate
-        assert "a:b/c" == (await counter.get_export_hashes())[0].name
+        assert (await counter.get_status()).state == "idle"
+        assert (await counter.get_metrics()).stats().success_rate == 75.0
+        assert (await counter.get_export_hashes())[0].name == "a:b/c"
         await counter.pause()
         assert (await counter.terminate()).forced
 

@@ -31,12 +31,12 @@ PATIENCE_S = 5.0
 
 def test_call_returns_the_value(counter: ActorHandle) -> None:
     """What the function returns is what the caller gets, as Python values."""
-    assert ("hello", 5) == counter.call("a:b/c.echo", ("hello", 5))
+    assert counter.call("a:b/c.echo", ("hello", 5)) == ("hello", 5)
 
 
 def test_single_parameter(counter: ActorHandle) -> None:
     """A single number may stand without its tuple."""
-    assert (7,) == counter.call("a:b/c.echo", 7)
+    assert counter.call("a:b/c.echo", 7) == (7,)
 
 
 def test_list_is_no_parameter_tuple(counter: ActorHandle) -> None:
@@ -58,7 +58,7 @@ def test_call_options_travel(tree: FakeTree, counter: ActorHandle) -> None:
     counter.call("a:b/c.echo", (), timeout=2.5, deadline=1.5, wait=False, cancel_running=True)
 
     (call,) = tree.await_seen(operation.Call)
-    assert (1500, False, True) == (call.deadline_ms, call.wait, call.cancel_running)
+    assert (call.deadline_ms, call.wait, call.cancel_running) == (1500, False, True)
     assert 2000 < call.timeout_ms <= 2500
 
 
@@ -106,7 +106,7 @@ def test_late_answer_is_dropped(tree: FakeTree, counter: ActorHandle) -> None:
         counter.call("a:b/c.hold", (1,), timeout=0.05)
     tree.release("/counter")
 
-    assert (2,) == counter.call("a:b/c.echo", (2,))
+    assert counter.call("a:b/c.echo", (2,)) == (2,)
 
 
 def test_death_while_waiting(tree: FakeTree, counter: ActorHandle) -> None:
@@ -144,8 +144,8 @@ def test_call_after_restart(tree: FakeTree, counter: ActorHandle) -> None:
     counter.monitor()
     tree.restart("/counter")
 
-    assert (1,) == counter.call("a:b/c.echo", (1,))
-    assert 2 == counter.incarnation
+    assert counter.call("a:b/c.echo", (1,)) == (1,)
+    assert counter.incarnation == 2
 
 
 def test_call_between_lives(tree: FakeTree, counter: ActorHandle) -> None:
@@ -163,7 +163,7 @@ def test_retry_on_restart(counter: ActorHandle, tree: FakeTree) -> None:
     with pytest.raises(ChannelClosed):
         counter.call("a:b/c.die-and-return", (), retry_on_restart=True)
 
-    assert 2 == len(tree.await_seen(operation.Call, 2))
+    assert len(tree.await_seen(operation.Call, 2)) == 2
 
 
 def test_retry_waits_for_the_restart(counter: ActorHandle, tree: FakeTree) -> None:
@@ -174,13 +174,13 @@ def test_retry_waits_for_the_restart(counter: ActorHandle, tree: FakeTree) -> No
         tree.await_seen(info.Resolve, 2)
         tree.restart("/counter")
 
-        assert (1,) == call.result(PATIENCE_S)
+        assert call.result(PATIENCE_S) == (1,)
 
 
 def test_pinned(tree: FakeTree, counter: ActorHandle) -> None:
     """A pinned handle means one life and no other."""
     pinned = counter.pinned()
-    assert (1,) == pinned.call("a:b/c.echo", (1,))
+    assert pinned.call("a:b/c.echo", (1,)) == (1,)
     tree.kill("/counter")
     tree.restart("/counter")
 
@@ -223,14 +223,14 @@ def test_status(counter: ActorHandle) -> None:
     """get_status answers an ActorStatus and notes the incarnation."""
     status = counter.get_status()
 
-    assert ("idle", "Running", 1) == (status.state, status.text, counter.incarnation)
+    assert (status.state, status.text, counter.incarnation) == ("idle", "Running", 1)
 
 
 def test_metrics(counter: ActorHandle) -> None:
     """Rates are derived from the metrics."""
     stats = counter.get_metrics().stats()
 
-    assert (75.0, 2.0) == (stats.success_rate, stats.operations_per_second)
+    assert (stats.success_rate, stats.operations_per_second) == (75.0, 2.0)
 
 
 def test_hashes(counter: ActorHandle) -> None:
@@ -254,7 +254,7 @@ def test_pause(tree: FakeTree, counter: ActorHandle) -> None:
     """pause sends its mode."""
     counter.pause("if_idle")
 
-    assert "if_idle" == tree.await_seen(control.Pause)[0].mode
+    assert tree.await_seen(control.Pause)[0].mode == "if_idle"
 
 
 def test_resume_refused(counter: ActorHandle) -> None:
@@ -268,7 +268,7 @@ def test_shutdown_report(tree: FakeTree, counter: ActorHandle) -> None:
     report = counter.shutdown(timeout=1.5)
 
     assert (Cause(kind="stopped", by="test"), False, 0) == (report.cause, report.forced, report.exit_status)
-    assert 1500 == tree.await_seen(control.Shutdown)[0].deadline_ms
+    assert tree.await_seen(control.Shutdown)[0].deadline_ms == 1500
 
 
 def test_terminate_report(counter: ActorHandle) -> None:
@@ -352,8 +352,8 @@ def test_fork(tree: FakeTree, counter: ActorHandle) -> None:
             os._exit(2)
 
     _, status = os.waitpid(pid, 0)
-    assert 0 == os.waitstatus_to_exitcode(status)
-    assert (3,) == counter.call("a:b/c.echo", (3,))
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert counter.call("a:b/c.echo", (3,)) == (3,)
 
 
 def test_keyboard_interrupt_cancels(tree: FakeTree, counter: ActorHandle, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -384,13 +384,13 @@ def test_closed_client(client: Client, counter: ActorHandle) -> None:
 
 def test_tree_orders(client: Client, tree: FakeTree) -> None:
     """The tree is asked and ordered through the client."""
-    assert "fake" == client.tree()["name"]
-    assert "done" == client.start_child("/sessions", "ann", {"count": 1})
-    assert "done" == client.restart_child("/", "counter")
+    assert client.tree()["name"] == "fake"
+    assert client.start_child("/sessions", "ann", {"count": 1}) == "done"
+    assert client.restart_child("/", "counter") == "done"
     client.stop()
 
     (start,) = tree.await_seen(control.StartChild)
-    assert ("ann", {"count": 1}, True) == (start.name, start.state, start.has_state)
+    assert (start.name, start.state, start.has_state) == ("ann", {"count": 1}, True)
 
 
 def test_connect_waits(tree: FakeTree) -> None:
@@ -403,4 +403,4 @@ def test_connect_waits(tree: FakeTree) -> None:
         (tree.run_dir / "new").write_text(text)
         (tree.run_dir / "new").rename(about)
 
-        assert "fake" == client.result(PATIENCE_S).run.name
+        assert client.result(PATIENCE_S).run.name == "fake"

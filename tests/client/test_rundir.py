@@ -65,7 +65,7 @@ def test_dead_run(base: Path) -> None:
         tree.die()
 
         assert not is_alive(base / "one")
-        assert () == running()
+        assert running() == ()
         with pytest.raises(NotRunning, match="no supervisor is running in"):
             find("one")
 

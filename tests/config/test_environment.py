@@ -88,10 +88,7 @@ def test_in_a_tree(desk: Desk) -> None:
 
 def test_unset(desk: Desk) -> None:
     """A variable that is not set is a problem where it is used, and every one is told."""
-    text = (
-        "version: 1\nname: ${NAME}\nintensity: ${N}\n"
-        "children: [{id: x, actor: a.wasm, state: ['${A}', '${B}']}]\n"
-    )
+    text = "version: 1\nname: ${NAME}\nintensity: ${N}\nchildren: [{id: x, actor: a.wasm, state: ['${A}', '${B}']}]\n"
 
     assert [line.split(", which")[0] for line in desk.problems(text, {})] == [
         "tree.yaml:2:7: name: expected the environment variable NAME",

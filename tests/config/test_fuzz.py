@@ -24,9 +24,7 @@ from theater.spec import ChildSpec, SupervisorSpec
 
 SOON = settings(max_examples=150, deadline=timedelta(seconds=5))
 
-YAML_WORDS = (
-    "version children id x actor a.wasm supervisor strategy restart state grants limits null 1 ${X} <<"
-)
+YAML_WORDS = "version children id x actor a.wasm supervisor strategy restart state grants limits null 1 ${X} <<"
 YAML_MARKS = ": |- |[|]|{|}|,|&a |*a|!t |? |'|\"|\\|#|---|...|%|@|`|~|>|$|é|\n|  |\t|\u2028|\ufeff"
 YAML_PIECES = st.sampled_from((*YAML_WORDS.split(), *YAML_MARKS.split("|"), "|"))
 
@@ -102,9 +100,7 @@ def test_any_toml(directory: Path, pieces: list[str]) -> None:
 
 
 @SOON
-@given(
-    at=st.integers(0, len(TOML)), length=st.integers(0, 30), piece=st.one_of(TOML_PIECES, st.text(max_size=5))
-)
+@given(at=st.integers(0, len(TOML)), length=st.integers(0, 30), piece=st.one_of(TOML_PIECES, st.text(max_size=5)))
 def test_damaged_manifest(directory: Path, at: int, length: int, piece: str) -> None:
     """A good manifest with a hole or a foreign piece in it is an actor or a ConfigError."""
     try:
@@ -127,9 +123,7 @@ def json_data() -> st.SearchStrategy[Any]:
 
 def text() -> st.SearchStrategy[str]:
     """Text that YAML may hold, without references to variables."""
-    letters = st.characters(
-        codec="utf-8", exclude_characters="$\ufeff", exclude_categories=("Cc", "Cs", "Cn", "Co")
-    )
+    letters = st.characters(codec="utf-8", exclude_characters="$\ufeff", exclude_categories=("Cc", "Cs", "Cn", "Co"))
     return st.text(letters, max_size=8)
 
 
@@ -140,9 +134,7 @@ def test_any_data(directory: Path, tree: Any) -> None:
     outcome(directory, json.dumps({"version": 1, "children": tree}).encode())
 
 
-IDS = st.text(st.sampled_from("abcdefgh-_.é 0"), min_size=1, max_size=6).filter(
-    lambda id: id not in (".", "..")
-)
+IDS = st.text(st.sampled_from("abcdefgh-_.é 0"), min_size=1, max_size=6).filter(lambda id: id not in (".", ".."))
 
 
 @st.composite

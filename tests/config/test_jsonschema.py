@@ -59,12 +59,8 @@ def fits(value: Any, schema: Any, root: dict[str, Any]) -> bool:
     if kind and (not isinstance(value, TYPES[kind]) or (isinstance(value, bool) and kind != "boolean")):
         return False
     if isinstance(value, str):
-        return re.search(schema.get("pattern", ""), value) is not None and len(value) >= schema.get(
-            "minLength", 0
-        )
-    if isinstance(value, int | float) and not schema.get("minimum", value) <= value <= schema.get(
-        "maximum", value
-    ):
+        return re.search(schema.get("pattern", ""), value) is not None and len(value) >= schema.get("minLength", 0)
+    if isinstance(value, int | float) and not schema.get("minimum", value) <= value <= schema.get("maximum", value):
         return False
     if isinstance(value, list):
         return all(fits(item, schema.get("items", True), root) for item in value)
@@ -187,9 +183,7 @@ def _fields() -> list[tuple[str, Section, str, Field]]:
     return [(f"{s.name}.{key}", s, key, field) for s in ALL_SECTIONS for key, field in s.fields.items()]
 
 
-@pytest.mark.parametrize(
-    ("section", "key", "field"), [row[1:] for row in _fields()], ids=[row[0] for row in _fields()]
-)
+@pytest.mark.parametrize(("section", "key", "field"), [row[1:] for row in _fields()], ids=[row[0] for row in _fields()])
 def test_documented(section: Section, key: str, field: Field) -> None:
     """Every key has a sentence of its own and is named in docs/configuration.md."""
     text = (DIRECTORY / "configuration.md").read_text(encoding="utf-8")
@@ -211,9 +205,7 @@ def test_documented_defaults_are_true(field: Field, target: str) -> None:
     """The default that the tables tell people is the one the record has."""
     kind, value = resolve(field.default)
 
-    assert field.wants.read(Node(kind, value, 1, 1), "", Reader("f", Problems())) == getattr(
-        ActorOptions(), target
-    )
+    assert field.wants.read(Node(kind, value, 1, 1), "", Reader("f", Problems())) == getattr(ActorOptions(), target)
 
 
 def test_every_option_can_be_written() -> None:

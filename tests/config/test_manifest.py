@@ -258,9 +258,7 @@ def test_two_digests(desk: Desk) -> None:
     digest = "ab" * 32
     text = f'name = "x"\nsha256 = "{digest}"\npackage = {{path = "a.wasm", sha256 = "{digest}"}}\n'
 
-    assert desk.manifest_problems(text) == [
-        "actor.toml:2:1: sha256: expected one digest, found another one in package"
-    ]
+    assert desk.manifest_problems(text) == ["actor.toml:2:1: sha256: expected one digest, found another one in package"]
 
 
 def test_repeated_toml_keys(desk: Desk) -> None:

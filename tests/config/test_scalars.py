@@ -11,9 +11,7 @@ from theater.config.limits import NUMBER_DIGITS_MAX
 from theater.config.scalars import resolve
 
 
-@pytest.mark.parametrize(
-    "text", ["on", "off", "yes", "no", "y", "N", "On", "YES", "tRuE", "nUll", "none", "1_000"]
-)
+@pytest.mark.parametrize("text", ["on", "off", "yes", "no", "y", "N", "On", "YES", "tRuE", "nUll", "none", "1_000"])
 def test_words_are_words(text: str) -> None:
     """What YAML 1.1 took for truth values and numbers are texts."""
     assert resolve(text) == ("text", text)
@@ -123,9 +121,7 @@ def test_meant_time(text: str, guess: str | None) -> None:
     assert units.meant(text, units.MILLISECONDS) == guess
 
 
-@pytest.mark.parametrize(
-    ("text", "guess"), [("64MB", "64MiB"), ("64M", "64MiB"), ("1 gb", "1GiB"), ("5s", None)]
-)
+@pytest.mark.parametrize(("text", "guess"), [("64MB", "64MiB"), ("64M", "64MiB"), ("1 gb", "1GiB"), ("5s", None)])
 def test_meant_size(text: str, guess: str | None) -> None:
     """The same for sizes."""
     assert units.meant(text, units.BYTES) == guess

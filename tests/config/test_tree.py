@@ -193,9 +193,7 @@ def test_supervision_of_spawned_children(desk: Desk) -> None:
 def test_x_keys_are_ignored(desk: Desk) -> None:
     """Keys beginning with x- hold anything, anchors for later use too."""
     tree = desk.tree(
-        "version: 1\nx-common: &common {memory: 1MiB, x-why: ${NOT_SET}}\n".replace(
-            "${NOT_SET}", '"${NOT_SET}"'
-        )
+        "version: 1\nx-common: &common {memory: 1MiB, x-why: ${NOT_SET}}\n".replace("${NOT_SET}", '"${NOT_SET}"')
         + "children:\n  - {id: x, actor: a.wasm, x-note: [1], limits: *common}\n",
         {},
     )

@@ -87,8 +87,7 @@ TOP = [
         "3:1: children: expected one template under child, found the key children",
     ),
     (
-        "version: 1\nstrategy: simple_one_for_one\nauto_shutdown: any_significant\n"
-        "child: {id: x, actor: a.wasm}",
+        "version: 1\nstrategy: simple_one_for_one\nauto_shutdown: any_significant\nchild: {id: x, actor: a.wasm}",
         "3:16: auto_shutdown: expected never under simple_one_for_one, found any_significant",
     ),
 ]
@@ -115,8 +114,7 @@ CHILD = [
     ),
     (
         "id: x\n    actor: a.exe",
-        "4:12: children[0].actor: expected a package (.wasm, .wat) or a manifest (.toml, .yaml, .yml), "
-        'found "a.exe"',
+        '4:12: children[0].actor: expected a package (.wasm, .wat) or a manifest (.toml, .yaml, .yml), found "a.exe"',
     ),
     (
         "id: x\n    actor: a.wasm\n    supervisor: {children: []}",
@@ -137,8 +135,7 @@ CHILD = [
     ("id: x\n    supervisor: {}", "4:17: children[0].supervisor: expected the key children, found none"),
     (
         "id: x\n    supervisor: {strateggy: a, children: []}",
-        '4:18: children[0].supervisor.strateggy: expected a known key, found "strateggy"; '
-        "did you mean strategy?",
+        '4:18: children[0].supervisor.strateggy: expected a known key, found "strateggy"; did you mean strategy?',
     ),
     (
         "id: x\n    actor: a.wasm\n    restart: allways",
@@ -224,8 +221,7 @@ CHILD = [
     ),
     (
         "id: x\n    actor: a.wasm\n    state: {a: [1, 99999999999999999999]}",
-        "5:20: children[0].state.a[1]: expected a number of at most 64 bits, "
-        "found the number 99999999999999999999",
+        "5:20: children[0].state.a[1]: expected a number of at most 64 bits, found the number 99999999999999999999",
     ),
     (
         "id: x\n    actor: a.wasm\n  - id: x\n    actor: b.wat",
@@ -256,13 +252,10 @@ def test_child(desk: Desk, text: str, line: str) -> None:
 
 def test_permanent_significant(desk: Desk) -> None:
     """OTP refuses a significant child that is permanent."""
-    text = (
-        "version: 1\nauto_shutdown: all_significant\nchildren: [{id: x, actor: a.wasm, significant: true}]\n"
-    )
+    text = "version: 1\nauto_shutdown: all_significant\nchildren: [{id: x, actor: a.wasm, significant: true}]\n"
 
     assert desk.problems(text) == [
-        "tree.yaml:3:48: children[0].significant: expected a transient or temporary child, "
-        "found a permanent one"
+        "tree.yaml:3:48: children[0].significant: expected a transient or temporary child, found a permanent one"
     ]
 
 
@@ -278,9 +271,7 @@ def test_an_alias_of_a_child_is_a_second_child(desk: Desk) -> None:
 def test_all_problems_at_once(desk: Desk) -> None:
     """Problems of the tree and of a manifest it names come together, sorted by file and line."""
     desk.write("actor.toml", 'name = "x"\npackage = "gone.wasm"\ncolour = 1\n')
-    text = (
-        "version: 3\nchildren:\n  - {id: x, actor: actor.toml}\n  - {id: y, actor: actor.toml, restart: no}\n"
-    )
+    text = "version: 3\nchildren:\n  - {id: x, actor: actor.toml}\n  - {id: y, actor: actor.toml, restart: no}\n"
 
     assert desk.problems(text) == [
         f"actor.toml:2:11: package: expected a file, found nothing of that name at {desk.path}/gone.wasm",
@@ -297,9 +288,7 @@ def test_missing_and_impossible_files(desk: Desk) -> None:
     names = ("gone.wasm", "dir.wasm", "pipe.wasm", f"{'x' * 300}.wasm")
     rows = "".join(f"  - {{id: c{index}, actor: {name}}}\n" for index, name in enumerate(names))
 
-    reasons = [
-        line.split("expected a file, found ")[1] for line in desk.problems("version: 1\nchildren:\n" + rows)
-    ]
+    reasons = [line.split("expected a file, found ")[1] for line in desk.problems("version: 1\nchildren:\n" + rows)]
 
     assert [reason.split(" at ")[0] for reason in reasons] == [
         "nothing of that name",
@@ -378,9 +367,7 @@ UNREADABLE: list[tuple[str, bytes, str]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("content", "line"), [row[1:] for row in UNREADABLE], ids=[row[0] for row in UNREADABLE]
-)
+@pytest.mark.parametrize(("content", "line"), [row[1:] for row in UNREADABLE], ids=[row[0] for row in UNREADABLE])
 def test_unreadable(desk: Desk, content: bytes, line: str) -> None:
     """A file that cannot be read as a mapping is one problem at the place where reading ended."""
     problems = desk.problems(content)
@@ -433,8 +420,7 @@ def test_duplicate_keys_everywhere(desk: Desk) -> None:
     assert desk.problems(text) == [
         "tree.yaml:5:23: children[0].state.a.b: expected each key once, found it a second time "
         "(the first is in line 5)",
-        "tree.yaml:6:5: children[0].id: expected each key once, found it a second time "
-        "(the first is in line 3)",
+        "tree.yaml:6:5: children[0].id: expected each key once, found it a second time (the first is in line 3)",
     ]
 
 

@@ -50,11 +50,6 @@ def test_late_timer_is_dropped() -> None:
     assert filled(TimeUp(1)).take(NEXT) is None
 
 
-def test_waiting_calls() -> None:
-    """The calls that nobody has answered can be listed."""
-    assert filled(CALL, Ended(A, "x")).calls() == [CALL.call]
-
-
 def test_who_waits_gets_only_that() -> None:
     """Whoever waits for an end is not disturbed by other mail."""
     wait = EndOf((A,), timer=3)

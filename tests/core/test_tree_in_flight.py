@@ -118,6 +118,16 @@ def test_waiting_call_is_answered_when_the_supervisor_ends() -> None:
     assert shell.replies == {1: {"exit": "noproc"}}
 
 
+def test_call_that_is_being_served_when_the_supervisor_is_killed() -> None:
+    """Not even the call the supervisor was busy with is left without an answer (found by the simulation, seed 24)."""
+    shell = slow(supervisor("s"))
+    shell.call(note.StartChild, "/s", spec=worker("x"))
+
+    shell.feed(note.Kill("/s"))
+
+    assert shell.replies == {1: {"exit": "noproc"}}
+
+
 def test_second_begin_is_misuse() -> None:
     """A tree begins once."""
     shell = slow(worker("a"))

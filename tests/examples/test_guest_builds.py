@@ -79,9 +79,7 @@ def test_hashes_are_those_of_the_declared_functions(source: Path) -> None:
     ):
         names = {it.interface for it in functions}
         expected = {
-            name: interfaces.interface_hash(
-                name, {it.name: it.signature for it in functions if it.interface == name}
-            )
+            name: interfaces.interface_hash(name, {it.name: it.signature for it in functions if it.interface == name})
             for name in names
         }
         assert expected == hashes

@@ -93,9 +93,7 @@ def test_host_answer_comes_back() -> None:
     """What the host answered can be the answer or the response."""
     answers: dict[str, Answer] = {wat.SELF.name: lambda _: encode(text("me"))}
     bare = guest(wat.calls(wat.SELF), wat.returns_host_answer(), imports=(wat.SELF,), answers=answers)
-    threaded = guest(
-        wat.calls(wat.SELF), wat.responds_with_host_answer(u32(7)), imports=(wat.SELF,), answers=answers
-    )
+    threaded = guest(wat.calls(wat.SELF), wat.responds_with_host_answer(u32(7)), imports=(wat.SELF,), answers=answers)
 
     assert (0, encode(text("me"))) == bare.call("t.f", u32(1))
     assert (0, encode(ok(u32(7), text("me")))) == threaded.call("t.f", u32(1))

@@ -60,9 +60,7 @@ def test_a_module_imports_only_what_its_package_may(path: Path) -> None:
     """Every import of every module points in the direction the design allows."""
     rule = rule_for(path)
     strange = {
-        name
-        for name in imported(path)
-        if name.split(".")[0] not in STDLIB and not is_under(name, ALLOWED[rule])
+        name for name in imported(path) if name.split(".")[0] not in STDLIB and not is_under(name, ALLOWED[rule])
     }
 
     assert strange == set()

@@ -66,7 +66,11 @@ def test_another_supervisor_package_in_the_way_is_explained(tmp_path: Path) -> N
     (tmp_path / "supervisor").mkdir()
     (tmp_path / "supervisor" / "__init__.py").write_text("VERSION = '4.2.5'\n")
     done = subprocess.run(
-        [sys.executable, "-c", "import sys; sys.argv[0] = 'theater'; from theater._entry import main; sys.exit(main())"],
+        [
+            sys.executable,
+            "-c",
+            "import sys; sys.argv[0] = 'theater'; from theater._entry import main; sys.exit(main())",
+        ],
         cwd=tmp_path,
         env=os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"},
         capture_output=True,

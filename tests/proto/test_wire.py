@@ -23,7 +23,11 @@ CODECS = {
 }
 
 GOLDEN = [
-    (operation.REQUESTS, operation.Call(7, "a:b/c.bump", None, 5000), "5448010198a463616c6c07aa613a622f632e62756d70c0cd1388c3c2c2"),
+    (
+        operation.REQUESTS,
+        operation.Call(7, "a:b/c.bump", None, 5000),
+        "5448010198a463616c6c07aa613a622f632e62756d70c0cd1388c3c2c2",
+    ),
     (operation.REQUESTS, operation.Cancel(8, 7), "5448010193a663616e63656c0807"),
     (operation.ANSWERS, operation.Returned(7), "5448010192a26f6b07"),
     (operation.ANSWERS, operation.Failed(7, "paused"), "5448010194a66661696c656407a670617573656490"),

@@ -26,9 +26,9 @@ EVENTS_MAX = 50_000
 class Simulation:
     """One random tree and its life."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, gentle: bool = False) -> None:
         self.random = Random(seed)
-        self.spec = random_supervisor(self.random)
+        self.spec = random_supervisor(self.random, gentle=gentle)
         self.tree = Tree(self.spec, patient=self.random.random() < 0.2, seed=seed)
         self.supervisors = supervisors_of(self.spec)
         self.now_ns = 0

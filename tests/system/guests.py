@@ -24,7 +24,9 @@ def counter() -> bytes:
             wat.Function(f"{API}.grow", PLAIN, wat.grows()),
             wat.Function(f"{API}.fail", PLAIN, wat.declines("refused")),
             wat.Function(f"{API}.compute", PLAIN, [wat.computes(200_000_000), wat.returns(wat.ok(u32(0)))]),
-            wat.Function(f"{API}.log", PLAIN, [wat.calls(wat.LOG, text("hello from the guest")), wat.returns(wat.ok(u32(7)))]),
+            wat.Function(
+                f"{API}.log", PLAIN, [wat.calls(wat.LOG, text("hello from the guest")), wat.returns(wat.ok(u32(7)))]
+            ),
             wat.Function(
                 f"{API}.quit", PLAIN, [wat.calls(wat.SHUTDOWN, some(octets(b"bye"))), wat.returns(wat.ok(u32(9)))]
             ),
@@ -52,5 +54,3 @@ def write_all(home: Path) -> None:
     """Write every guest into a directory."""
     for name, build in GUESTS.items():
         (home / name).write_bytes(build())
-
-

@@ -37,9 +37,11 @@ def value_of(tree: dict[str, Any]) -> Value:
             return values.Option(tag_of(content["inner_type"]), None if inner is None else value_of(inner))
         case "Result":
             ((side, inner),) = content["value"].items()
-            return values.Result(tag_of(content["ok_type"]), tag_of(content["err_type"]), side == "Ok", value_of(inner))
+            ok, err = tag_of(content["ok_type"]), tag_of(content["err_type"])
+            return values.Result(ok, err, side == "Ok", value_of(inner))
         case "Record":
-            return values.Record(content["type_name"], tuple((name, value_of(item)) for name, item in content["fields"]))
+            fields = tuple((name, value_of(item)) for name, item in content["fields"])
+            return values.Record(content["type_name"], fields)
         case "Variant":
             payload = tuple(map(value_of, content["payload"]))
             return values.Variant(content["type_name"], content["case_name"], content["tag"], payload)

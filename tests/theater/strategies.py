@@ -74,7 +74,8 @@ VALUES: st.SearchStrategy[Value] = st.recursive(
 def extend_types(inner: st.SearchStrategy[Type]) -> st.SearchStrategy[Type]:
     fields = st.lists(st.tuples(NAMES, inner), max_size=3, unique_by=lambda pair: pair[0]).map(tuple)
     cases = st.lists(st.tuples(NAMES, st.none() | inner), min_size=1, max_size=3, unique_by=lambda pair: pair[0])
-    return extend_tags(inner) | st.builds(types.Record, NAMES, fields) | st.builds(types.Variant, NAMES, cases.map(tuple))
+    records = st.builds(types.Record, NAMES, fields)
+    return extend_tags(inner) | records | st.builds(types.Variant, NAMES, cases.map(tuple))
 
 
 TYPES: st.SearchStrategy[Type] = st.recursive(PRIMITIVES, extend_types, max_leaves=6)

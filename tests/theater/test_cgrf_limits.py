@@ -1,4 +1,4 @@
-"""What the codec refuses to do for a hostile buffer or value (pack-abi section 2.5), and lists of older guests (2.7)."""
+"""What the codec refuses to do for a hostile buffer or value (pack-abi section 2.5); lists of older guests (2.7)."""
 
 from __future__ import annotations
 
@@ -110,6 +110,14 @@ def test_a_count_is_not_believed(node: tuple[int, bytes]) -> None:
         cgrf.decode(buffer(node))
 
 
+@pytest.mark.parametrize("length", range(4))
+@pytest.mark.parametrize("kind", [0x06, 0x07, 0x08, 0x09, 0x0A, 0x0B, 0x12, 0x14, 0x15])
+def test_a_payload_of_a_few_bytes_is_refused(kind: int, length: int) -> None:
+    """A payload too short for its own count or tag is an error of the buffer, not of ours."""
+    with pytest.raises(CgrfError):
+        cgrf.decode(buffer((kind, b"\x01" * length)))
+
+
 def test_more_nodes_than_allowed_are_refused() -> None:
     """The limit on nodes holds when reading and when writing."""
     value = Tuple((Bool(True), Bool(False)))
@@ -198,7 +206,9 @@ def test_lists_of_older_guests_are_read_on_request() -> None:
 def test_lists_for_older_guests_are_written_on_request() -> None:
     """With legacy_lists a list of primitives gets a node per item, also deep inside."""
     assert cgrf.encode(List(types.U8, b"a"), legacy_lists=True) == LEGACY
-    value = Tuple((Option(types.List(types.F32), values.list_of(types.F32, [F32(1)])), List(types.STRING, (String("s"),))))
+    floats = values.list_of(types.F32, [F32(1)])
+    value = Tuple((Option(types.List(types.F32), floats), List(types.STRING, (String("s"),))))
+
     assert cgrf.decode(cgrf.encode(value, legacy_lists=True), legacy_lists=True) == value
 
 

@@ -154,7 +154,7 @@ def test_a_variant_is_a_case_with_what_it_carries(item: Any, case: tuple[str, in
         (1, "bool", "p: expected bool, got 1"),
         ("1", "f64", "p: expected f64, got '1'"),
         (1e300, "f32", "p: expected f32, got 1e\\+300"),
-        (1 << 2000, "f64", "p: expected f64, got an int of 2001 bits"),
+        pytest.param(1 << 2000, "f64", "p: expected f64, got an int of 2001 bits", id="huge"),
         ("ab", "char", "p: expected char, got 'ab'"),
         ("\ud800", "string", r"p: expected string, got '\\ud800'"),
         ("ab", "list<u8>", "p: expected list<u8>, got 'ab'"),

@@ -106,7 +106,7 @@ def test_types_are_read_by_tag_alone() -> None:
     ("data", "problem"),
     [
         (b"nonsense", "metadata: CGRF: expected a header"),
-        (cgrf.encode(String("x")), "metadata: expected a record with the field imports, got \"x\""),
+        (cgrf.encode(String("x")), 'metadata: expected a record with the field imports, got "x"'),
         (cgrf.encode(Record("m", (("imports", EMPTY),))), "metadata: expected the field exports"),
         (cgrf.encode(Record("m", (("imports", values.U8(1)),))), "metadata.imports: expected a list, got 1u8"),
         (root(Record("", ())), r"metadata.exports\[0\]: expected the field params"),

@@ -1,9 +1,9 @@
 """A root without supervision: starts one real worker process, says what the test says, remembers what it heard.
 
-    with FakeRoot(tmp_path, artefact) as root:
-        root.init(); root.expect(control.Ready)
-        caller = root.caller()
-        caller.call("test:counter/api.bump", params)
+with FakeRoot(tmp_path, artefact) as root:
+    root.init(); root.expect(control.Ready)
+    caller = root.caller()
+    caller.call("test:counter/api.bump", params)
 """
 
 from __future__ import annotations

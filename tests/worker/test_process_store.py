@@ -153,7 +153,7 @@ def test_saving_in_our_form(tmp_path: Path) -> None:
     """The frames as they travel."""
     saved = save(store_of(2), str(tmp_path / "chain"), "theater")
 
-    assert [event.seq for event in iter_batch(Path(saved.path).read_bytes())] == [0, 1]
+    assert [event.seq for event in iter_batch(Path(saved.path).read_bytes(), None)] == [0, 1]
 
 
 def test_a_save_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:

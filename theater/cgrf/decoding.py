@@ -77,7 +77,7 @@ def _run_stack(data: bytes, count: int, limits: Limits, legacy: bool) -> Value |
                 return None
             value = values.String(str(data[at + 4 : end], "utf-8"))
         elif kind in parents:
-            if kind == layout.TUPLE and 0 < length <= 64:
+            if kind == layout.TUPLE and 4 <= length <= 64:
                 row = INDICES[length >> 2](data, at)
                 if row[0] * 4 + 4 != length:
                     return None

@@ -1,42 +1,31 @@
-"""Batches: how events travel and are stored. A batch is the concatenation of frames, one an event.
+"""How events travel and are stored: a batch is frames one behind the other, oldest first.
 
-A frame is the MessagePack array ``[seq, time_ns, event_type, data, hash]``; the parent hash is implied by the frame
-before it. A frame always ends with the 32 bytes of its event's hash.
+A frame is the MessagePack array [seq, time_ns, event_type, data, hash]. The parent's hash is not repeated: it is the
+hash of the frame before, or what the carrier of the batch says comes before it. A frame ends with its 32-byte hash.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from struct import Struct
+from struct import error as StructError
 from typing import Final
 
 import msgspec
 
-from theater.chain.events import ChainEvent
-from theater.chain.hashing import HASH_BYTES
+from theater.chain.events import ChainError, ChainEvent
 
-FRAME: Final = 0x95
-"""First byte of every frame: a MessagePack array of five."""
-_UINTS: Final = {0xCC: Struct(">B"), 0xCD: Struct(">H"), 0xCE: Struct(">I"), 0xCF: Struct(">Q")}
-_ARRAY32: Final = Struct(">BI")
-_TEXTS: Final = {0xD9: Struct(">B"), 0xDA: Struct(">H"), 0xDB: Struct(">I")}
-_BYTES: Final = {0xC4: Struct(">B"), 0xC5: Struct(">H"), 0xC6: Struct(">I")}
-
-
-class BatchError(ValueError):
-    """Bytes that are not a batch; says where."""
-
-
-class _Frame(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
-    seq: int
-    time_ns: int
-    event_type: str
-    data: bytes
-    hash: bytes
-
+Frame = tuple[int, int, str, bytes, bytes]
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode_all = msgspec.msgpack.Decoder(list[_Frame]).decode
+_decode = msgspec.msgpack.Decoder(list[Frame]).decode
+_FRAME: Final = 0x95
+"""MessagePack's byte for an array of five."""
+_ARRAY: Final = Struct(">BI").pack
+_U16: Final = Struct(">H").unpack_from
+_U32: Final = Struct(">I").unpack_from
+_DECODED_FRAMES_MAX: Final = 4096
+"""So many frames are decoded at once, whatever a batch holds."""
 
 
 def encode_frame(seq: int, time_ns: int, event_type: str, data: bytes, digest: bytes) -> bytes:
@@ -44,102 +33,101 @@ def encode_frame(seq: int, time_ns: int, event_type: str, data: bytes, digest: b
     return _encode((seq, time_ns, event_type, data, digest))
 
 
-def frame_seq(frame: bytes | memoryview) -> int:
-    """Return the event number at the beginning of a frame.
+def frame_seq(frame: bytes) -> int:
+    """Return the number of the event in a frame.
 
     Raises:
-        BatchError: it is no frame.
+        ChainError: it is not a frame.
     """
     try:
-        if frame[0] == FRAME:
-            kind = frame[1]
-            return kind if kind < 0x80 else int(_UINTS[kind].unpack_from(frame, 2)[0])
-    except (KeyError, IndexError, ValueError, ArithmeticError):
-        pass
-    except Exception as error:  # struct.error has no useful base
-        raise BatchError(f"frame is cut short: {error}") from None
-    raise BatchError("expected the frame of an event")
+        if frame[0] != _FRAME:
+            raise ChainError(f"expected a frame, got a first byte 0x{frame[0]:02x}")
+        width = _uint_width(frame, 1)
+        return frame[1] if width == 1 else int.from_bytes(frame[2 : 1 + width], "big")
+    except IndexError:
+        raise ChainError(f"expected a frame, got {len(frame)} bytes") from None
 
 
-def count_frames(batch: bytes) -> int:
-    """Count the frames of a batch by walking over them."""
-    at = count = 0
-    while at < len(batch):
-        at = _end_of_frame(batch, at)
-        count += 1
-    return count
+def iter_batch(batch: bytes, prev_hash: bytes | None, *, incarnation: int = 0) -> Iterator[ChainEvent]:
+    """Yield the events of a batch, oldest first. ``prev_hash`` is the hash of the event before the first.
 
-
-def decode_frames(batch: bytes, count: int | None = None) -> list[_Frame]:
-    """Return the frames of a batch as records with seq, time_ns, event_type, data and hash.
-
-    ``count`` saves the walk where it is known (a stored row says it).
+    Nothing is verified: hashes are the recorded ones, and each event's parent is the event before it.
 
     Raises:
-        BatchError: the bytes are not that many frames.
+        ChainError: the bytes are not a batch; events before the bad place have been yielded, some perhaps not.
     """
-    wanted = count_frames(batch) if count is None else count
-    try:
-        return _decode_all(_ARRAY32.pack(0xDD, wanted) + batch)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise BatchError(f"expected {wanted} event frames: {error}") from None
+    for seq, time_ns, event_type, data, digest in iter_frames(batch):
+        yield ChainEvent(seq, time_ns, incarnation, event_type, data, prev_hash, digest)
+        prev_hash = digest
 
 
-def iter_batch(
-    batch: bytes, prev_hash: bytes | None = None, incarnation: int = 0, count: int | None = None
-) -> Iterator[ChainEvent]:
-    """Yield the events of a batch; ``prev_hash`` is the hash of the event before the first one.
+def iter_frames(batch: bytes) -> Iterator[Frame]:
+    """Yield the frames of a batch, decoded: (seq, time_ns, event_type, data, hash)."""
+    start, end = 0, len(batch)
+    while start < end:
+        at, count = start, 0
+        while at < end and count < _DECODED_FRAMES_MAX:
+            at = frame_end(batch, at)
+            count += 1
+        try:
+            yield from _decode(_ARRAY(0xDD, count) + batch[start:at])
+        except msgspec.DecodeError as error:
+            raise ChainError(f"a batch is broken between byte {start} and {at}: {error}") from None
+        start = at
+
+
+def frame_end(batch: bytes, start: int) -> int:
+    """Return where the frame that begins at ``start`` ends.
 
     Raises:
-        BatchError: the bytes are not a batch.
+        ChainError: no frame begins there, or it is cut short.
     """
-    parent = prev_hash
-    for frame in decode_frames(batch, count):
-        yield ChainEvent(
-            frame.seq, frame.time_ns, frame.event_type, frame.data, frame.hash, parent, incarnation
-        )
-        parent = frame.hash
-
-
-def encode_batch(events: list[ChainEvent]) -> bytes:
-    """Return the batch of some events in a row."""
-    return b"".join(encode_frame(e.seq, e.time_ns, e.event_type, e.data, e.hash) for e in events)
-
-
-def _end_of_frame(batch: bytes, at: int) -> int:
-    start = at
     try:
-        if batch[at] != FRAME:
-            raise BatchError(f"byte {at}: expected the frame of an event")
-        at += 1
-        for _ in range(2):
-            kind = batch[at]
-            at += 1 if kind < 0x80 else 1 + _UINTS[kind].size
-        kind = batch[at]
-        at = at + 1 + (kind & 0x1F) if 0xA0 <= kind <= 0xBF else _after(batch, at, _TEXTS)
-        at = _after(batch, at, _BYTES)
-        at = _after(batch, at, _BYTES)
-    except BatchError:
-        raise
-    except Exception:  # KeyError, IndexError, struct.error: all say the same
-        raise BatchError(f"byte {start}: frame is cut short or malformed") from None
+        if batch[start] != _FRAME:
+            raise ChainError(f"byte {start}: expected a frame, got 0x{batch[start]:02x}")
+        at = start + 1
+        at += _uint_width(batch, at)
+        at += _uint_width(batch, at)
+        at = _text_end(batch, at)
+        at = _bytes_end(batch, _bytes_end(batch, at))
+    except (IndexError, StructError):
+        raise ChainError(f"byte {start}: a frame is cut short") from None
     if at > len(batch):
-        raise BatchError(f"byte {start}: frame is cut short")
+        raise ChainError(f"byte {start}: a frame is cut short")
     return at
 
 
-def _after(batch: bytes, at: int, kinds: dict[int, Struct]) -> int:
-    size = kinds[batch[at]]
-    return at + 1 + size.size + int(size.unpack_from(batch, at + 1)[0])
+_UINT_WIDTHS: Final = {0xCC: 2, 0xCD: 3, 0xCE: 5, 0xCF: 9}
+"""Bytes an unsigned number takes, by its first byte; small ones are that byte."""
 
 
-__all__ = [
-    "HASH_BYTES",
-    "BatchError",
-    "count_frames",
-    "decode_frames",
-    "encode_batch",
-    "encode_frame",
-    "frame_seq",
-    "iter_batch",
-]
+def _uint_width(data: bytes, at: int) -> int:
+    tag = data[at]
+    width = 1 if tag < 0x80 else _UINT_WIDTHS.get(tag)
+    if width is None:
+        raise ChainError(f"byte {at}: expected an unsigned number, got 0x{tag:02x}")
+    return width
+
+
+def _text_end(data: bytes, at: int) -> int:
+    tag = data[at]
+    if 0xA0 <= tag < 0xC0:
+        return at + 1 + (tag & 0x1F)
+    if tag == 0xD9:
+        return at + 2 + data[at + 1]
+    if tag == 0xDA:
+        return at + 3 + int(_U16(data, at + 1)[0])
+    if tag == 0xDB:
+        return at + 5 + int(_U32(data, at + 1)[0])
+    raise ChainError(f"byte {at}: expected a text, got 0x{tag:02x}")
+
+
+def _bytes_end(data: bytes, at: int) -> int:
+    tag = data[at]
+    if tag == 0xC4:
+        return at + 2 + data[at + 1]
+    if tag == 0xC5:
+        return at + 3 + int(_U16(data, at + 1)[0])
+    if tag == 0xC6:
+        return at + 5 + int(_U32(data, at + 1)[0])
+    raise ChainError(f"byte {at}: expected bytes, got 0x{tag:02x}")

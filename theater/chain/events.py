@@ -1,27 +1,33 @@
-"""One event of a chain."""
+"""What a chain consists of."""
 
 from __future__ import annotations
 
 import msgspec
 
 
-class ChainEvent(msgspec.Struct, frozen=True, eq=False, gc=False):
-    """An event: what is hashed (``parent_hash``, ``event_type``, ``data``), its ``hash``, and what stands beside it.
+class ChainError(ValueError):
+    """Bytes, a file or a text that should hold a chain and does not; the text says where and what was expected."""
 
-    ``seq`` counts from 0 over all incarnations; ``time_ns`` is the wall clock of the worker, outside the hash. Two events
-    are equal when their hashes are.
+
+class ChainEvent(msgspec.Struct, frozen=True, eq=False, gc=False):
+    """One entry of a chain (lifecycle 8.2). Two events are equal when their hashes are.
+
+    ``hash`` covers parent_hash, event_type and data. Number, time and incarnation stay outside, so that a replay by
+    another actor reproduces the hashes.
     """
 
     seq: int
     time_ns: int
+    incarnation: int
+    """0 where it is not known."""
     event_type: str
     data: bytes
+    parent_hash: bytes | None
+    """None for the first event of an actor."""
     hash: bytes
-    parent_hash: bytes | None = None
-    incarnation: int = 0
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, ChainEvent) and self.hash == other.hash
+        return self.hash == other.hash if isinstance(other, ChainEvent) else NotImplemented
 
     def __hash__(self) -> int:
         return hash(self.hash)

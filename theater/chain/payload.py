@@ -1,211 +1,269 @@
-"""What the data of events says: encoded values of the variant ``chain-event-payload`` (pack-abi 12.2), and our markers.
+"""What an event says: building its ``data`` from encoded values (pack-abi 12.2, lifecycle 8.2).
 
-Builders take parts that are encoded already and put nodes around them, without decoding. ``read`` turns data back into
-a record people and tools can use.
+Calls, results, errors and host calls have the very bytes the Rust Theater writes. Genesis, incarnation, shutdown and
+runtime events are records of our own. Builders join what is encoded already and decode nothing; give them canonical
+encodings, which they keep canonical. ``theater.chain.payloads`` reads all of them back.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from functools import lru_cache
+from collections.abc import Mapping
+from functools import cache
+from hashlib import sha256
 from struct import Struct
+from struct import error as StructError
 from typing import Any, Final
 
-import msgspec
-
 from theater import cgrf
-from theater.cgrf import layout
-from theater.cgrf.layout import HEADER, HEADER_BYTES, MAGIC, NODE, VERSION
-from theater.cgrf.splicing import shift
-from theater.values import List, Record, String, Tuple, Value, Variant
+from theater.values import S64, Bool, Record, String, Value, Variant, bytes_of, unit
 
-_U32 = Struct("<I")
+NAMES_MAX: Final = 1024
+"""Encoded names kept: functions and interfaces come again and again."""
 
-PAYLOAD: Final = "chain-event-payload"
-WASM_DATA: Final = "wasm-event-data"
-UNIT: Final = cgrf.encode(Tuple(()))
+_HEADER: Final = Struct("<4sHHII")
+_U32: Final = Struct("<I")
+_U32_PAIR: Final = Struct("<II")
+_COUNT_AT: Final = 8
+_ROOT_AT: Final = 12
+_HEADER_BYTES: Final = 16
+_NODE_BYTES: Final = 8
+_ONE: Final = _U32.pack(1)
+_TUPLE: Final = 0x0B
+_RECORD: Final = 0x09
+_VARIANT: Final = 0x08
+_LEAVES: Final = frozenset((*range(0x01, 0x07), *range(0x0C, 0x14), 0x15))
+"""Kinds of nodes that have no children."""
+_LEAVES_MAX: Final = 16
+_STRING_HEAD: Final = Struct("<4sHHIIBxxxII")
 
-
-class Payload(msgspec.Struct, frozen=True, kw_only=True):
-    """Decoded data of an event. ``kind``: call, result, error, host, genesis, incarnation, shutdown, replay-summary,
-    runtime or unknown; ``fields`` by name, as values."""
-
-    kind: str
-    fields: dict[str, Any]
-
-
-# -- building -----------------------------------------------------------------------------------------------------------
+_UNIT: Final = cgrf.encode(unit())
+_DIGEST_HEAD: Final = cgrf.encode(bytes_of(bytes(32)))[:-32]
+"""A ``list<u8>`` of 32 bytes, without them."""
 
 
 def call(function: str, params: bytes) -> bytes:
-    """A call is about to enter the guest."""
-    return _wrap(_CALL, _text(function), params)
+    """The guest is about to be entered with these parameters (without the state)."""
+    return _CALL.build((_name(function), params))
 
 
 def result(function: str, state: bytes, response: bytes) -> bytes:
-    """A call has returned; the state is represented by its SHA-256 (``chain.state: hash``)."""
-    return _wrap(_RESULT_HASH, _text(function), _digest(hashlib.sha256(state).digest()), response)
+    """The guest has returned; of the state only the SHA-256 of its encoding is kept (``state-hash``)."""
+    return _RESULT.build((_name(function), state_hash(state), response))
 
 
 def result_full(function: str, state: bytes, response: bytes) -> bytes:
-    """A call has returned; the state is held whole (``chain.state: full``), as Theater does."""
-    return _wrap(_RESULT_FULL, _text(function), state, response)
+    """The guest has returned; the state is kept by value, as Theater does."""
+    return _RESULT_FULL.build((_name(function), state or _UNIT, response))
 
 
 def error(function: str, message: str) -> bytes:
-    """A call has failed. The input is never part of it."""
-    return _wrap(_ERROR, _text(function), _text(message, keep=False))
+    """The guest has declined or was stopped."""
+    return _ERROR.build((_name(function), _text(message)))
 
 
-def host_call(interface: str, function: str, data: bytes, output: bytes) -> bytes:
+def host_call(interface: str, function: str, input: bytes, output: bytes) -> bytes:
     """A host function has completed."""
-    return _wrap(_HOST, _text(interface), _text(function), data, output)
+    return _HOST.build((_name(interface), _name(function), input, output))
 
 
-def genesis(package: str, abi: str, manifest: str, state: bytes | None) -> bytes:
-    """The first event of a chain."""
-    return _wrap(_GENESIS, _text(package), _text(abi), _text(manifest), _maybe(state))
+def state_hash(state: bytes) -> bytes:
+    """Return the encoded ``list<u8>`` of 32 bytes that stands for a state."""
+    return _DIGEST_HEAD + sha256(state).digest()
+
+
+def genesis(package: str, abi: str, manifest: str, state: bytes) -> bytes:
+    """The origin of a chain: digests of package and manifest, ABI version, initial state (empty: none)."""
+    return _begin("genesis", {"package": package, "abi": abi, "manifest": manifest}, state)
 
 
 def incarnation(
-    number: int, package: str, abi: str, manifest: str, state: bytes | None, previous_end: dict[str, Any] | None
+    number: int, package: str, abi: str, manifest: str, state: bytes, previous_end: Mapping[str, Any] | None
 ) -> bytes:
-    """The first event of a later incarnation; says how the one before it ended."""
-    ended = _text(_json(previous_end), keep=False)
-    return _wrap(
-        _INCARNATION, _text(str(number), keep=False), _text(package), _text(abi), _text(manifest), _maybe(state), ended
+    """A later life begins: as ``genesis``, with its number and, where known, the cause of the end before."""
+    facts: dict[str, Any] = {"number": number, "package": package, "abi": abi, "manifest": manifest}
+    if previous_end is not None:
+        facts["previous-end"] = previous_end
+    return _begin("incarnation", facts, state)
+
+
+def shutdown(cause: Mapping[str, Any]) -> bytes:
+    """The last event of an orderly end, with its cause as plain data (``theater.cause.Cause.plain``)."""
+    return cgrf.encode(_record("shutdown", {"cause": cause}))
+
+
+def runtime(event_type: str, value: Value) -> bytes:
+    """An event of the runtime itself, stored under the type ``theater-runtime/EVENT_TYPE``."""
+    return cgrf.encode(Record("runtime", (("event", String(event_type)), ("value", value))))
+
+
+def replay_summary(total: int, replayed: int, mismatches: int, success: bool, error: str | None) -> bytes:
+    """How a replay went (pack-abi 12.2)."""
+    from theater import types
+    from theater.values import U64, Option
+
+    fields: tuple[tuple[str, Value], ...] = (
+        ("total-events", U64(total)),
+        ("events-replayed", U64(replayed)),
+        ("mismatches", U64(mismatches)),
+        ("success", Bool(success)),
+        ("error", Option(types.STRING, None if error is None else String(error))),
     )
+    return cgrf.encode(Variant("chain-event-payload", "replay-summary", 2, (Record("replay-summary", fields),)))
 
 
-def shutdown(cause: dict[str, Any]) -> bytes:
-    """The last event of an orderly end."""
-    return _wrap(_SHUTDOWN, _text(_json(cause), keep=False))
-
-
-# -- reading ------------------------------------------------------------------------------------------------------------
-
-
-def read(event_type: str, data: bytes) -> Payload:
-    """Decode the data of an event; what is not understood is of kind ``unknown``, never an error."""
-    try:
-        value = cgrf.decode(data)
-    except cgrf.CgrfError:
-        return _read_json(data)
-    match value:
-        case Variant(type_name="chain-event-payload", payload=(Variant(case=case, payload=(Record() as body,)),)):
-            return Payload(kind=case.removeprefix("wasm-"), fields=_fields(body))
-        case Variant(type_name="chain-event-payload", case="host-function", payload=(Record() as body,)):
-            return Payload(kind="host", fields=_fields(body))
-        case Variant(type_name="chain-event-payload", case=case, payload=(Record() as body,)):
-            return Payload(kind=case, fields=_fields(body))
-        case Record(name=name) if name in ("genesis", "incarnation", "shutdown"):
-            return Payload(kind=name, fields=_fields(value))
-        case _:
-            kind = "runtime" if event_type.startswith("theater-runtime/") else "unknown"
-            return Payload(kind=kind, fields={"value": value})
-
-
-def _read_json(data: bytes) -> Payload:
-    """Chains of January 2026 hold JSON with a category."""
-    try:
-        body = json.loads(data)
-    except (ValueError, RecursionError):
-        return Payload(kind="unknown", fields={"data": data})
-    if not isinstance(body, dict):
-        return Payload(kind="unknown", fields={"data": data})
-    kinds = {"WasmCall": "call", "WasmResult": "result", "WasmError": "error"}
-    for name, kind in kinds.items():
-        if isinstance(body.get(name), dict):
-            return Payload(kind=kind, fields={key.replace("_", "-"): item for key, item in body[name].items()})
-    kind = "host" if body.get("category") == "HostFunction" else "unknown"
-    return Payload(kind=kind, fields={key.replace("_", "-"): item for key, item in body.items() if key != "category"})
-
-
-def _fields(record: Record) -> dict[str, Any]:
-    return dict(record.fields)
-
-
-# -- nodes --------------------------------------------------------------------------------------------------------------
+# -- joining ---------------------------------------------------------------------------------------------------------
 
 
 class _Shape:
-    """A record with these fields, and the variants around it, innermost first: what is the same in every event."""
+    """A record of given fields inside variants of one payload each, all but the fields' values encoded beforehand."""
 
-    def __init__(self, record: str, fields: tuple[str, ...], *around: tuple[str, str, int]) -> None:
-        names = _name(record) + _U32.pack(len(fields)) + b"".join(_name(field) for field in fields)
-        self.record = NODE.pack(layout.RECORD, len(names) + 4 * len(fields)) + names
-        self.children = Struct(f"<{len(fields)}I")
-        self.around = [
-            NODE.pack(layout.VARIANT, len(head) + 4) + head
-            for head in (
-                _name(type_name) + _name(case) + _U32.pack(tag) + _U32.pack(1) for type_name, case, tag in around
-            )
-        ]
+    __slots__ = ("_flat_header", "_flat_tail", "_record_head", "_width", "_wraps")
+
+    def __init__(self, record: str, fields: tuple[str, ...], *wraps: tuple[str, str, int]) -> None:
+        names = _counted(record) + _U32.pack(len(fields)) + b"".join(map(_counted, fields))
+        self._width = 4 * len(fields)
+        self._record_head = _node_head(_RECORD, len(names) + self._width) + names
+        self._wraps = tuple(map(_variant_head, wraps))
+        # Where every field is one node, everything but the fields' nodes is known beforehand.
+        self._flat_header = _header(len(fields) + 1 + len(wraps))
+        self._flat_tail = self._tail(_numbers(0, len(fields)), len(fields))
+
+    def build(self, parts: tuple[bytes, ...]) -> bytes:
+        """Return the encoding with these field values."""
+        nodes = [self._flat_header]
+        for part in parts:
+            if part[_COUNT_AT:_ROOT_AT] != _ONE:
+                return self._joined(nodes[1:], parts)
+            nodes.append(part[_HEADER_BYTES:])
+        nodes.append(self._flat_tail)
+        return b"".join(nodes)
+
+    def _joined(self, flat: list[bytes], parts: tuple[bytes, ...]) -> bytes:
+        """``encode_tuple`` numbers the nodes; its last node, the tuple, gives way to the record with its children."""
+        if len(flat) == len(parts) - 1 and (last := _shifted_leaves(parts[-1], len(flat))) is not None:
+            count, nodes = last
+            record_at = len(flat) + count
+            children = _numbers(0, len(flat)) + _U32.pack(record_at - 1)
+            flat.append(nodes)
+        else:
+            joined = cgrf.encode_tuple(parts)
+            record_at = _U32.unpack_from(joined, _ROOT_AT)[0]
+            children = joined[-self._width :]
+            flat = [joined[_HEADER_BYTES : -(_NODE_BYTES + 4 + self._width)]]
+        return b"".join((_header(record_at + 1 + len(self._wraps)), *flat, self._tail(children, record_at)))
+
+    def _tail(self, children: bytes, record_at: int) -> bytes:
+        """The record's node, and behind it the variants around it."""
+        wraps = [wrap + _U32.pack(record_at + number) for number, wrap in enumerate(self._wraps)]
+        return b"".join((self._record_head, children, *wraps))
 
 
-def _name(text: str) -> bytes:
+def _shifted_leaves(data: bytes, base: int) -> tuple[int, bytes] | None:
+    """Return number of nodes and nodes of a tuple of leaves, its children's numbers raised; None if it is not one.
+
+    Most parameters are such a tuple, and ``encode_tuple`` takes three times as long over it.
+    """
+    try:
+        count, root = _U32_PAIR.unpack_from(data, _COUNT_AT)
+        at, leaves = _HEADER_BYTES, count - 1
+        if root != leaves or leaves > _LEAVES_MAX:
+            return None
+        for _ in range(leaves):
+            if data[at] not in _LEAVES:
+                return None
+            at += _NODE_BYTES + _U32.unpack_from(data, at + 4)[0]
+        if data[at] != _TUPLE or data[at + _NODE_BYTES :] != _U32.pack(leaves) + _numbers(0, leaves):
+            return None
+    except (IndexError, StructError):
+        return None  # encode_tuple says what is wrong
+    return count, data[_HEADER_BYTES : len(data) - 4 * leaves] + _numbers(base, leaves)
+
+
+@cache
+def _numbers(first: int, count: int) -> bytes:
+    return b"".join(map(_U32.pack, range(first, first + count)))
+
+
+def _header(nodes: int) -> bytes:
+    return _HEADER.pack(b"CGRF", 2, 0, nodes, nodes - 1)
+
+
+def _counted(text: str) -> bytes:
     data = text.encode()
     return _U32.pack(len(data)) + data
 
 
-_WASM = (PAYLOAD, "wasm", 1)
-_CALL = _Shape("wasm-call", ("function-name", "params"), (WASM_DATA, "wasm-call", 0), _WASM)
-_RESULT_FULL = _Shape("wasm-result", ("function-name", "state", "response"), (WASM_DATA, "wasm-result", 1), _WASM)
-_RESULT_HASH = _Shape(
-    "wasm-result", ("function-name", "state-hash", "response"), (WASM_DATA, "wasm-result", 1), _WASM
+def _node_head(kind: int, payload_bytes: int) -> bytes:
+    return bytes((kind, 0, 0, 0)) + _U32.pack(payload_bytes)
+
+
+def _variant_head(wrap: tuple[str, str, int]) -> bytes:
+    """A variant node with one child, without the child's number."""
+    type_name, case, tag = wrap
+    payload = _counted(type_name) + _counted(case) + _U32.pack(tag) + _U32.pack(1)
+    return _node_head(_VARIANT, len(payload) + 4) + payload
+
+
+_WASM: Final = ("chain-event-payload", "wasm", 1)
+_CALL: Final = _Shape("wasm-call", ("function-name", "params"), ("wasm-event-data", "wasm-call", 0), _WASM)
+_RESULT_DATA: Final = ("wasm-event-data", "wasm-result", 1)
+_RESULT: Final = _Shape("wasm-result", ("function-name", "state-hash", "response"), _RESULT_DATA, _WASM)
+_RESULT_FULL: Final = _Shape("wasm-result", ("function-name", "state", "response"), _RESULT_DATA, _WASM)
+_ERROR: Final = _Shape("wasm-error", ("function-name", "message"), ("wasm-event-data", "wasm-error", 2), _WASM)
+_HOST: Final = _Shape(
+    "host-function-call",
+    ("interface", "function", "input", "output"),
+    ("chain-event-payload", "host-function", 0),
 )
-_ERROR = _Shape("wasm-error", ("function-name", "message"), (WASM_DATA, "wasm-error", 2), _WASM)
-_HOST = _Shape("host-function-call", ("interface", "function", "input", "output"), (PAYLOAD, "host-function", 0))
-_GENESIS = _Shape("genesis", ("package", "abi", "manifest", "state"))
-_INCARNATION = _Shape("incarnation", ("number", "package", "abi", "manifest", "state", "previous-end"))
-_SHUTDOWN = _Shape("shutdown", ("cause",))
+
+_names: dict[str, bytes] = {}
 
 
-def _wrap(shape: _Shape, *parts: bytes) -> bytes:
-    """Encode a shape around encoded parts: their nodes in order, the record, the variants."""
-    nodes, roots, base = [b""], [], 0
-    for part in parts:
-        _, _, _, count, root = HEADER.unpack_from(part)
-        nodes.append(part[HEADER_BYTES:] if base == 0 or count == 1 else shift(part, base, count))
-        roots.append(base + root)
-        base += count
-    nodes.append(shape.record)
-    nodes.append(shape.children.pack(*roots))
-    for variant in shape.around:
-        nodes.append(variant)
-        nodes.append(_U32.pack(base))
-        base += 1
-    nodes[0] = HEADER.pack(MAGIC, VERSION, 0, base + 1, base)
-    return b"".join(nodes)
+def _name(text: str) -> bytes:
+    """Return an encoded name, remembered."""
+    encoded = _names.get(text)
+    if encoded is None:
+        encoded = _text(text)
+        if len(_names) < NAMES_MAX:
+            _names[text] = encoded
+    return encoded
 
 
-@lru_cache(maxsize=256)
-def _known_text(text: str) -> bytes:
-    return cgrf.encode(String(text))
+def _text(text: str) -> bytes:
+    """Return an encoded string. What is no Unicode (lone surrogates) is replaced: an event must always be writable."""
+    data = text.encode("utf-8", "replace")
+    return _STRING_HEAD.pack(b"CGRF", 2, 0, 1, 0, 0x06, 4 + len(data), len(data)) + data
 
 
-def _text(text: str, keep: bool = True) -> bytes:
-    return _known_text(text) if keep else cgrf.encode(String(text))
+# -- records of our own ------------------------------------------------------------------------------------------------
 
 
-def _digest(digest: bytes) -> bytes:
-    return _DIGEST + digest
+def _begin(name: str, facts: Mapping[str, Any], state: bytes) -> bytes:
+    """A record of facts and, if there is one, the initial state, by value: a replay starts from it."""
+    record = _record(name, facts)
+    fields = tuple(field for field, _ in record.fields)
+    values = tuple(cgrf.encode(value) for _, value in record.fields)
+    if not state:
+        return _Shape(name, fields).build(values)
+    return _Shape(name, (*fields, "initial-state")).build((*values, state))
 
 
-def _digest_head() -> bytes:
-    from theater import types
-
-    value: Value = List(types.U8, bytes(32))
-    return cgrf.encode(value)[:-32]
+def _record(name: str, facts: Mapping[str, Any]) -> Record:
+    """Plain data as a record; what is None is left out."""
+    return Record(name, tuple((key, _plain(key, value)) for key, value in facts.items() if value is not None))
 
 
-_DIGEST: Final = _digest_head()
-
-
-def _maybe(value: bytes | None) -> bytes:
-    return UNIT if value is None else cgrf.encode_tuple((value,))
-
-
-def _json(data: dict[str, Any] | None) -> str:
-    return msgspec.json.encode(data).decode()
+def _plain(name: str, value: Any) -> Value:
+    match value:
+        case bool():
+            return Bool(value)
+        case int():
+            return S64(value)
+        case str():
+            return String(value.encode("utf-8", "replace").decode())
+        case bytes():
+            return bytes_of(value)
+        case Mapping():
+            return _record(name, value)
+        case _:
+            raise TypeError(f"{name}: expected a text, number, truth value, bytes or a map, got {type(value).__name__}")
