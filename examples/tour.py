@@ -18,6 +18,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
+sys.path.insert(0, str(ROOT))
 DEADLINE_S = 30.0
 CRASHES_MAX = 10
 
@@ -65,8 +66,8 @@ class Tour:
         self.theater("call", "/counter", "get")
 
         self.say("Its history goes on over both lives. Every crossing of the sandbox is in it, linked by hashes:")
-        self.theater("events", "/counter", "--limit", "8")
-        self.theater("verify")
+        self.theater("events", "/counter", "--limit", "8", "-o", "table")
+        self.theater("verify", "-o", "table")
 
         self.say("Now make it crash until its supervisor gives up (more restarts than `intensity` allows):")
         for _ in range(CRASHES_MAX):
@@ -77,8 +78,8 @@ class Tour:
         print("  the supervisor has given up and the tree is down, in order")
 
         self.say("The history survives the tree. Read and verify it from the store:")
-        self.theater("events", "/counter", "--tree", "tree.yaml", "--limit", "4")
-        self.theater("verify", "--tree", "tree.yaml")
+        self.theater("events", "/counter", "--tree", "tree.yaml", "--limit", "4", "-o", "table")
+        self.theater("verify", "--tree", "tree.yaml", "-o", "table")
         self.say("That was theater. The README's tutorial goes on from here.")
 
     def leave(self) -> None:

@@ -35,7 +35,8 @@ class RunDir:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             os.close(self._lock)
-            raise RunDirError(f"{self.path}: another supervisor is running here; stop it, or use another --run-dir") from None
+            text = f"{self.path}: another supervisor is running here; stop it, or use another --run-dir"
+            raise RunDirError(text) from None
         self._clear()
         os.mkdir(os.path.join(self.path, "w"), 0o700)
 

@@ -10,7 +10,6 @@ import os
 import threading
 import weakref
 from collections.abc import Callable
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,11 +18,14 @@ import msgspec
 from proto import control, envelope, info
 from theater import conversation
 from theater.conversation import DEFAULT, Talk, Timeout
+from theater.errors import NotFound
 from theater.link import Link
 from theater.rundir import NotRunning, Run, find, load
 from theater.wires import Pool, SupervisorGone
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from theater.calling import Signatures
     from theater.handle import ActorHandle
     from theater.subscription import Subscription
@@ -103,7 +105,7 @@ class Client:
 
     def get_childspec(self, target: str, child: str, *, timeout: Timeout = DEFAULT) -> dict[str, Any]:
         """Return the specification of a child (supervisor:get_childspec/2)."""
-        return spec_in(self.converse(conversation.tree_question(info.GetChildspec, (target, child), timeout)))
+        return spec_in(self.converse(conversation.tree_question(info.GetChildspec, (target, child), timeout)), child)
 
     def start_child(
         self, target: str, name: str = "", state: Any = msgspec.UNSET, *, timeout: Timeout = DEFAULT
@@ -217,9 +219,12 @@ def counts_in(data: dict[str, Any]) -> dict[str, int]:
     return counts
 
 
-def spec_in(data: dict[str, Any]) -> dict[str, Any]:
-    """Return the specification in the answer to GetChildspec."""
-    spec: dict[str, Any] = data["spec"]
+def spec_in(data: dict[str, Any], child: str) -> dict[str, Any]:
+    """Return the specification in the answer to GetChildspec, ``{ok, Spec}`` or ``{error, not_found}``."""
+    answer: dict[str, Any] = data["spec"]
+    if "error" in answer:
+        raise NotFound(child)
+    spec: dict[str, Any] = answer["ok"]
     return spec
 
 

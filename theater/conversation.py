@@ -181,7 +181,7 @@ def locate(who: Who, timeout: float | None, may_wait: bool = False) -> Talk[Rout
             raise
         return (yield from _next_life(who.target, closed, timeout))
     if who.incarnation is not None and route.incarnation != who.incarnation:
-        raise ChannelClosed(None)
+        raise ChannelClosed(route.ends.get((route.actor_id, who.incarnation)))
     return route
 
 

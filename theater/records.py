@@ -22,7 +22,7 @@ class ActorStatus(msgspec.Struct, frozen=True, kw_only=True):
     text: str = ""
     detail: str = ""
     since_ns: int | None = None
-    """Nanoseconds since the state began."""
+    """Epoch nanoseconds of when the state began."""
     operation: str | None = None
     """Name of the function that is running."""
     elapsed_ms: float | None = None

@@ -7,15 +7,20 @@ the page cache does. Layout (little-endian):
     24     u64 head: position behind the last published record; written last, so a record is whole or not there
     32     u64 tail: position up to which the store holds everything
     40     u32 incarnation, u32 length of actor id, actor id (UTF-8)
+    304    u8 1 if there ever was a spill file
     4096   last words: u32 length, u32 crc32, bytes
     69632  records, at position modulo capacity: u32 length, u32 crc32, frame
 
 Positions only grow. A record never wraps: where it does not fit before the end, a length of 0xFFFFFFFF sends the
-reader to the start. A frame larger than a quarter of the ring lies in a *spill file* beside it, and the record names it.
+reader to the start. A frame larger than a quarter of the ring lies in a *spill file* beside it; the record names it.
+The magic is written last when a ring is made: a file without it is a ring that was never begun. The writer holds a
+flock on the file for as long as its process lives.
 """
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import mmap
 import os
 from collections import deque
@@ -23,12 +28,12 @@ from collections.abc import Iterator
 from struct import Struct
 from struct import error as StructError
 from types import TracebackType
-from typing import Final
+from typing import IO, Final
 from zlib import crc32
 
 import msgspec
 
-from theater.chain.batch import frame_seq
+from theater.chain.batch import frame_end, frame_seq
 from theater.chain.events import ChainError
 
 MAGIC: Final = b"THRING1\n"
@@ -47,14 +52,18 @@ SKIP: Final = 0xFFFFFFFF
 HASH_BYTES: Final = 32
 """A frame ends with its event's hash."""
 
-_HEAD = Struct("<8sII Q QQ II")
-_U64 = Struct("<Q")
-_U32 = Struct("<I")
-_RECORD = Struct("<II")
-_SPILLED = Struct("<BQIQ")
+_HEAD: Final = Struct("<8sII Q QQ II")
+_U32: Final = Struct("<I")
+_RECORD: Final = Struct("<II")
+_RECORD_BYTES: Final = _RECORD.size
+_pack_record = _RECORD.pack
+_SPILLED: Final = Struct("<BQIQ")
+_NO_MAGIC: Final = bytes(len(MAGIC))
 _HEAD_AT: Final = 24
-_TAIL_AT: Final = 32
 _ID_AT: Final = 48
+_SPILLS_AT: Final = _ID_AT + ACTOR_ID_BYTES_MAX
+_DISK_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+LAST_WORDS_BYTES_MAX: Final = WORDS_BYTES_MAX - _RECORD_BYTES
 
 
 class RingError(Exception):
@@ -75,16 +84,25 @@ class Unsent(msgspec.Struct, frozen=True):
 
 
 class RingWriter:
-    """The worker's side. One thread appends; one other may read ``unsent`` and acknowledge."""
+    """The worker's side. One thread appends; one other may read ``unsent`` and acknowledge.
 
-    def __init__(self, path: str, memory: mmap.mmap, capacity: int) -> None:
+    They share no lock: each position is written by one of them only, and after what it speaks of.
+    """
+
+    def __init__(self, path: str, fd: int, memory: mmap.mmap, capacity: int) -> None:
         self.path = path
         self.capacity = capacity
         self.start = 0
         """Position of the first record."""
+        self._fd = fd
         self._memory = memory
+        self._marks = memoryview(memory)[_HEAD_AT : _HEAD_AT + 16].cast("Q")
+        """Head and tail in the file. An item is stored in one move, which death cannot divide."""
         self._head = 0
         self._tail = 0
+        self._at = DATA_AT
+        """Offset in the file that belongs to ``_head``."""
+        self._end = DATA_AT + capacity
         self._spill_over = capacity // SPILL_SHARE
         self._sent: deque[tuple[int, int]] = deque()
         """(last event, position behind it) of what ``unsent`` has given out and nobody acknowledged."""
@@ -101,42 +119,57 @@ class RingWriter:
         """
         identity = actor_id.encode()
         if not CAPACITY_BYTES_MIN <= capacity <= CAPACITY_BYTES_MAX:
-            raise ValueError(f"ring capacity: expected {CAPACITY_BYTES_MIN}..{CAPACITY_BYTES_MAX} bytes, got {capacity}")
+            bounds = f"{CAPACITY_BYTES_MIN}..{CAPACITY_BYTES_MAX}"
+            raise ValueError(f"ring capacity: expected {bounds} bytes, got {capacity}")
         if len(identity) > ACTOR_ID_BYTES_MAX:
             raise ValueError(f"actor id: expected at most {ACTOR_ID_BYTES_MAX} bytes, got {len(identity)}")
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.posix_fallocate(fd, 0, DATA_AT + capacity)
             memory = mmap.mmap(fd, DATA_AT + capacity)
-        except OSError:
+        except BaseException:
+            os.close(fd)
             os.unlink(path)
             raise
-        finally:
-            os.close(fd)
         memory[_ID_AT : _ID_AT + len(identity)] = identity
-        _HEAD.pack_into(memory, 0, MAGIC, VERSION, DATA_AT, capacity, 0, 0, incarnation, len(identity))
-        return cls(path, memory, capacity)
+        _HEAD.pack_into(memory, 0, _NO_MAGIC, VERSION, DATA_AT, capacity, 0, 0, incarnation, len(identity))
+        memory[: len(MAGIC)] = MAGIC
+        return cls(path, fd, memory, capacity)
 
     def append(self, frame: bytes) -> int:
         """Publish a frame; return the position behind it.
 
         Raises:
-            RingFull: there is no room until something is acknowledged. Nothing was written.
+            RingFull: there is no room until something is acknowledged (or, for a frame that has to be spilled, until
+                there is room on the disk). Nothing was written.
             OSError: a frame too large for the ring could not be spilled.
         """
-        if len(frame) > self._spill_over:
-            return self._publish(self._spill(frame))
-        return self._publish(frame)
+        length, at = len(frame), self._at
+        behind, head = at + length + _RECORD_BYTES, self._head + length + _RECORD_BYTES
+        if length > self._spill_over or behind > self._end or head - self._tail > self.capacity:
+            return self._append_with_care(frame)
+        self._memory[at:behind] = _pack_record(length, crc32(frame)) + frame
+        self._marks[0] = head
+        self._at = behind
+        self._head = head
+        return head
 
     def unsent(self, position: int, max_bytes: int) -> Unsent | None:
         """Return the frames from a position on, at least one and not much more than ``max_bytes``; None if none."""
-        head, at, size = self._head, position, 0
+        head, at, room = self._head, position, max_bytes
+        memory, capacity = self._memory, self.capacity
         frames: list[bytes] = []
-        while at < head and (size < max_bytes or not frames):
-            at, record = _record(self._memory, self.capacity, at)
-            frame = _unspill(self.path, record) if record[0] == SPILL else record
+        while at < head and room > 0:
+            offset, at = _place(memory, capacity, at)
+            length = _U32.unpack_from(memory, offset)[0]
+            begin = offset + _RECORD_BYTES
+            frame = memory[begin : begin + length]
+            if frame[0] == SPILL:
+                frame = _unspill(self.path, frame)
             frames.append(frame)
-            size += len(frame)
+            at += _RECORD_BYTES + length
+            room -= len(frame)
         if not frames:
             return None
         last = frame_seq(frames[-1])
@@ -148,11 +181,11 @@ class RingWriter:
         sent, tail = self._sent, self._tail
         while sent and sent[0][0] <= last_seq:
             tail = sent.popleft()[1]
-        if tail != self._tail:
-            _U64.pack_into(self._memory, _TAIL_AT, tail)
-            self._tail = tail
         while self._spills and self._spills[0] <= last_seq:
-            os.unlink(_spill_path(self.path, self._spills.popleft()))
+            _forget(_spill_path(self.path, self._spills.popleft()))
+        if tail != self._tail:
+            self._marks[1] = tail  # before the writer may reuse the space: what a reader finds is always whole
+            self._tail = tail
 
     def last_words(self, words: bytes) -> None:
         """Leave something for whoever reads the ring after the end. Later words replace earlier ones.
@@ -160,9 +193,9 @@ class RingWriter:
         Raises:
             ValueError: they are too long.
         """
-        if len(words) > WORDS_BYTES_MAX - _RECORD.size:
-            raise ValueError(f"last words: expected at most {WORDS_BYTES_MAX - _RECORD.size} bytes, got {len(words)}")
-        at = WORDS_AT + _RECORD.size
+        if len(words) > LAST_WORDS_BYTES_MAX:
+            raise ValueError(f"last words: expected at most {LAST_WORDS_BYTES_MAX} bytes, got {len(words)}")
+        at = WORDS_AT + _RECORD_BYTES
         self._memory[at : at + len(words)] = words
         _RECORD.pack_into(self._memory, WORDS_AT, len(words), crc32(words))
 
@@ -172,37 +205,44 @@ class RingWriter:
         return self.capacity - (self._head - self._tail)
 
     def close(self) -> None:
-        """Unmap the file; it stays."""
+        """Unmap the file and let go of it; it stays."""
+        self._marks.release()
         self._memory.close()
+        os.close(self._fd)
 
-    def _publish(self, record: bytes) -> int:
-        capacity, head = self.capacity, self._head
-        size = _RECORD.size + len(record)
-        offset = head % capacity
-        room = capacity - offset
-        if room < size:  # go on at the start
-            if head + room + size - self._tail > capacity:
-                raise RingFull
-            if room >= _U32.size:
-                _U32.pack_into(self._memory, DATA_AT + offset, SKIP)
-            head, offset = head + room, 0
-        elif head + size - self._tail > capacity:
+    def _append_with_care(self, frame: bytes) -> int:
+        """Append where the record must be spilled, or does not fit before the end, or does not fit at all."""
+        is_large = len(frame) > self._spill_over
+        size = _RECORD_BYTES + (_SPILLED.size if is_large else len(frame))
+        room = self._end - self._at
+        skipped = room if room < size else 0
+        if self._head + skipped + size - self._tail > self.capacity:
             raise RingFull
-        at = DATA_AT + offset
-        self._memory[at : at + size] = _RECORD.pack(len(record), crc32(record)) + record
-        self._head = head = head + size
-        _U64.pack_into(self._memory, _HEAD_AT, head)
+        record = self._spill(frame) if is_large else frame
+        if skipped:
+            if skipped >= _RECORD_BYTES:
+                _U32.pack_into(self._memory, self._at, SKIP)
+            self._at = DATA_AT
+        self._memory[self._at : self._at + size] = _pack_record(len(record), crc32(record)) + record
+        self._at += size
+        self._marks[0] = head = self._head + skipped + size
+        self._head = head
         return head
 
     def _spill(self, frame: bytes) -> bytes:
-        """Write a large frame beside the ring, durably enough to survive this process, and return its record."""
-        if self.free_bytes < 2 * (_RECORD.size + _SPILLED.size):
-            raise RingFull
+        """Write a large frame beside the ring, complete before the ring names it, and return its record."""
         seq = frame_seq(frame)
         path = _spill_path(self.path, seq)
-        with open(path + ".new", "wb", opener=_private) as file:
-            file.write(frame)
-        os.replace(path + ".new", path)
+        self._memory[_SPILLS_AT] = 1
+        try:
+            with open(path + ".new", "wb", buffering=0, opener=_private) as file:
+                _write_all(file, frame)
+            os.replace(path + ".new", path)
+        except OSError as error:
+            _forget(path + ".new")
+            if error.errno in _DISK_FULL:
+                raise RingFull from None
+            raise
         self._spills.append(seq)
         return _SPILLED.pack(SPILL, seq, crc32(frame), len(frame))
 
@@ -217,12 +257,23 @@ class Rest(msgspec.Struct, frozen=True):
 
 
 class RingReader:
-    """A ring after its writer's death. ``torn`` says where and why it ends early, None if it is whole."""
+    """A ring after its writer's death. ``torn`` says where and why it ends early, None if it is whole.
+
+    A ring that was never begun (its writer died while making it) has no events and no actor: ``actor_id`` is empty.
+    """
 
     def __init__(self, path: str, memory: bytes) -> None:
         self.path = path
         self.torn: str | None = None
+        self.actor_id = ""
+        self.incarnation = 0
+        self.capacity = CAPACITY_BYTES_MIN
         self._memory = memory
+        self._head = self._tail = 0
+        if memory[: len(MAGIC)].strip(b"\0"):
+            self._read_header(path, memory)
+
+    def _read_header(self, path: str, memory: bytes) -> None:
         try:
             magic, version, data_at, self.capacity, self._head, self._tail, self.incarnation, length = (
                 _HEAD.unpack_from(memory)
@@ -251,27 +302,44 @@ class RingReader:
             return cls(path, file.read(DATA_AT + CAPACITY_BYTES_MAX))
 
     @staticmethod
+    def has_writer(path: str) -> bool:
+        """Say whether the process that made a ring still lives."""
+        with open(path, "rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
+
+    @staticmethod
     def remove(path: str) -> None:
         """Remove a ring file and its spill files."""
-        directory, name = os.path.split(path)
-        for entry in os.listdir(directory):
-            if entry.startswith(name):
-                try:
-                    os.unlink(os.path.join(directory, entry))
-                except FileNotFoundError:
-                    pass
+        try:
+            with open(path, "rb") as file:
+                has_spills = os.pread(file.fileno(), 1, _SPILLS_AT) != b"\0"
+        except FileNotFoundError:
+            has_spills = True
+        if has_spills:
+            directory, name = os.path.split(path)
+            for entry in os.listdir(directory or "."):
+                if entry.startswith(name + ".") and entry.endswith((".spill", ".spill.new")):
+                    _forget(os.path.join(directory, entry))
+        _forget(path)
 
     def frames(self, after_seq: int = -1) -> Iterator[bytes]:
         """Yield the frames of events after a number, oldest first, up to the first bad record."""
         at = self._tail
         while at < self._head:
             try:
-                at, record = _record(self._memory, self.capacity, at)
+                behind, record = _record(self._memory, self.capacity, at)
                 frame = _unspill(self.path, record) if record[0] == SPILL else record
                 seq = frame_seq(frame)
-            except (RingError, ChainError, OSError, IndexError, StructError) as error:
+                if behind > self._head or frame_end(frame, 0) != len(frame):
+                    raise RingError(f"the record at position {at} goes on too long")
+            except (RingError, ChainError, OSError, StructError) as error:
                 self.torn = f"{self.path}: cut at position {at} of {self._head}: {error}"
                 return
+            at = behind
             if seq > after_seq:
                 yield frame
 
@@ -289,7 +357,7 @@ class RingReader:
             length, checksum = _RECORD.unpack_from(self._memory, WORDS_AT)
         except StructError:
             return None
-        words = self._memory[WORDS_AT + _RECORD.size : WORDS_AT + _RECORD.size + length]
+        words = self._memory[WORDS_AT + _RECORD_BYTES : WORDS_AT + _RECORD_BYTES + length]
         return words if length and len(words) == length and crc32(words) == checksum else None
 
     def __enter__(self) -> RingReader:
@@ -301,24 +369,30 @@ class RingReader:
         self._memory = b""
 
 
-def _record(memory: mmap.mmap | bytes, capacity: int, at: int) -> tuple[int, bytes]:
-    """Return the record at a position and the position behind it.
-
-    Raises:
-        RingError: there is no whole record.
-    """
+def _place(memory: mmap.mmap | bytes, capacity: int, at: int) -> tuple[int, int]:
+    """Return where in the file the record at a position begins, and its position once the unused end is skipped."""
     offset = at % capacity
     room = capacity - offset
-    if room < _RECORD.size or _U32.unpack_from(memory, DATA_AT + offset)[0] == SKIP:
-        at, offset, room = at + room, 0, capacity
-    length, checksum = _RECORD.unpack_from(memory, DATA_AT + offset)
-    begin = DATA_AT + offset + _RECORD.size
-    record = bytes(memory[begin : begin + length]) if 0 < length <= room - _RECORD.size else b""
+    if room < _RECORD_BYTES or _U32.unpack_from(memory, DATA_AT + offset)[0] == SKIP:
+        return DATA_AT, at + room
+    return DATA_AT + offset, at
+
+
+def _record(memory: bytes, capacity: int, at: int) -> tuple[int, bytes]:
+    """Return the position behind a record, and the record.
+
+    Raises:
+        RingError, struct.error: there is no whole record.
+    """
+    offset, at = _place(memory, capacity, at)
+    length, checksum = _RECORD.unpack_from(memory, offset)
+    begin = offset + _RECORD_BYTES
+    record = memory[begin : min(begin + length, DATA_AT + capacity)]
     if not record or len(record) != length:
-        raise RingError(f"expected a record of at most {room - _RECORD.size} bytes, its length says {length}")
+        raise RingError(f"expected a record of {length} bytes, there are {len(record)}")
     if crc32(record) != checksum:
         raise RingError("its checksum does not match")
-    return at + _RECORD.size + length, record
+    return at + _RECORD_BYTES + length, record
 
 
 def _unspill(ring: str, record: bytes) -> bytes:
@@ -336,3 +410,16 @@ def _spill_path(ring: str, seq: int) -> str:
 
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_CLOEXEC, 0o600)
+
+
+def _write_all(file: IO[bytes], data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest) :]
+
+
+def _forget(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass

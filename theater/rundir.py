@@ -11,11 +11,14 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from theater.errors import TheaterError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ENVIRONMENT = "THEATER_RUN_DIR"
 INFO_NAME = "supervisor.json"

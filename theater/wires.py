@@ -97,11 +97,11 @@ class Route:
     """One incarnation of an actor and the socket to its worker."""
 
     __slots__ = (
-        "actor_id", "busy", "call_deadline_ms", "cause", "ended", "fd", "incarnation", "line",
+        "actor_id", "busy", "call_deadline_ms", "cause", "ended", "ends", "fd", "incarnation", "line",
         "linger_ms", "package", "path", "waiter",
     )  # fmt: skip
 
-    def __init__(self, where: info.Endpoint, line: Socket) -> None:
+    def __init__(self, where: info.Endpoint, line: Socket, ends: dict[Life, dict[str, Any]]) -> None:
         self.actor_id = where.actor_id
         self.path = where.path
         self.incarnation = where.incarnation
@@ -109,6 +109,8 @@ class Route:
         self.package = where.package
         self.line = line
         self.fd = int(line.getsockopt(zmq.FD))
+        self.ends = ends
+        """How lives ended that were asked for before."""
         self.ended = False
         self.cause: dict[str, Any] | None = None
         self.busy = 0
@@ -183,15 +185,11 @@ class Wires:
         if route is None:
             line = self._dealer()
             line.connect(where.endpoint)
-            route = self._lives[life] = Route(where, line)
+            route = self._lives[life] = Route(where, line, self._ended)
             if life in self._ended:
                 self._close_life(route, self._ended[life])
         self._remember(target, route)
         return route
-
-    def cause_of(self, life: Life) -> dict[str, Any] | None:
-        """The cause of the end of a life, None while it lives or if we never asked for it."""
-        return self._ended.get(life)
 
     def forget(self, route: Route) -> None:
         """Take a route out of use. The owner closes its socket when nobody waits on it any more."""

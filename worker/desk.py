@@ -27,6 +27,11 @@ UNIT: Final = bytes.fromhex("43475246020000000100000000000000") + bytes.fromhex(
 """``()``: the parameters of a call without a body."""
 NO_HTTP: Final = ("unexpected", ("HandleWasiHttpRequest should be handled by the HTTP handler directly",))
 
+# As plain numbers: pyzmq's own enum arithmetic costs more than the calls it is meant for.
+_NO_WAIT: Final = int(zmq.NOBLOCK)
+_MORE_FOLLOWS: Final = int(zmq.SNDMORE | zmq.NOBLOCK)
+_HAS_MORE: Final = int(zmq.RCVMORE)
+
 _REQUESTS = operation.REQUESTS
 _ANSWERS = operation.ANSWERS
 
@@ -58,11 +63,14 @@ class Desk:
 
     def receive(self) -> Any:
         """Return the next request as a notice for the machine; None if there is none now."""
+        receive, get = self.socket.recv, self.socket.get
         while True:
             try:
-                frames: list[bytes] = self.socket.recv_multipart(zmq.NOBLOCK)
+                frames: list[bytes] = [receive(_NO_WAIT)]
             except zmq.Again:
                 return None
+            while get(_HAS_MORE):
+                frames.append(receive(_NO_WAIT))
             try:
                 notice = self._read(frames)
             except WireError as error:
@@ -88,9 +96,14 @@ class Desk:
             self.socket.close(linger_ms)
 
     def _send(self, identity: bytes, header: bytes, body: bytes | None) -> None:
-        frames = [identity, header] if body is None else [identity, header, body]
+        send = self.socket.send
         try:
-            self.socket.send_multipart(frames, zmq.NOBLOCK)
+            send(identity, _MORE_FOLLOWS)  # the only frame that can be refused
+            if body is None:
+                send(header, _NO_WAIT)
+            else:
+                send(header, _MORE_FOLLOWS)
+                send(body, _NO_WAIT)
         except zmq.ZMQError as error:
             if error.errno not in (zmq.EHOSTUNREACH, zmq.EAGAIN):
                 raise

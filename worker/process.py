@@ -5,6 +5,7 @@ Forked by ``worker.zygote`` or started by ``python -m worker``; both call ``run`
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
 import sys
@@ -40,10 +41,21 @@ RECONNECT_IVL_MS: Final = 5
 
 
 def preimport() -> None:
-    """Do once, in the template process, what every worker would do again."""
+    """Do once, in the template process, what every worker would do again. Before an engine is made."""
     from worker.warm import warm
 
+    _die_of_faults()
     warm()
+
+
+def _die_of_faults() -> None:
+    """Have a fault that is not the guest's end the process, with a traceback on standard error.
+
+    The engine's own handler passes such faults on to the handler it found; with none there it would go on after a
+    SIGSEGV somebody sent. So this comes before the first engine.
+    """
+    if not faulthandler.is_enabled():
+        faulthandler.enable(file=2)
 
 
 def run(boot: dict[str, Any], preloaded: Any) -> NoReturn:
@@ -53,6 +65,7 @@ def run(boot: dict[str, Any], preloaded: Any) -> NoReturn:
         boot: how to reach the root, and the token that proves who we are (worker contract of the root).
         preloaded: engine and modules inherited from the template process, or None.
     """
+    _die_of_faults()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # a terminal's Ctrl-C reaches us too: the root decides
     sys.setswitchinterval(SWITCH_INTERVAL_S)

@@ -86,13 +86,12 @@ def run(args: argparse.Namespace) -> int:
 
 def _actors() -> int:
     """Print the paths of the running tree's actors; nothing if none runs."""
+    from supervisor.cli.asking import ask_tree
     from supervisor.cli.nodes import workers
-    from theater.client import connect
     from theater.errors import TheaterError
 
     try:
-        with connect() as client:
-            paths = [node["path"] for node in workers(client.tree()["root"])]
+        paths = [node["path"] for node in workers(ask_tree(argparse.Namespace(run_dir=None))["root"])]
     except TheaterError:
         return exits.NOT_RUNNING
     write("".join(f"{path}\n" for path in paths))

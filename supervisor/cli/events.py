@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from supervisor.cli import exits
@@ -69,7 +69,7 @@ def row_of(event: ChainEvent) -> dict[str, Any]:
     fields = {name: getattr(payload, name) for name in payload.__struct_fields__} if payload is not None else {}
     return {
         "seq": event.seq,
-        "time": datetime.fromtimestamp(event.time_ns / 1e9, timezone.utc).isoformat(timespec="milliseconds"),
+        "time": datetime.fromtimestamp(event.time_ns / 1e9, UTC).isoformat(timespec="milliseconds"),
         "time_ns": event.time_ns,
         "incarnation": event.incarnation,
         "type": event.event_type,

@@ -37,6 +37,7 @@ _BY_NAME = {
     "NotRunning": NOT_RUNNING,
     "NotTrusted": NOT_PERMITTED,
     "SupervisorGone": NOT_RUNNING,
+    "GoneWhileAsking": NOT_RUNNING,
 }
 """Errors of modules that not every verb imports."""
 

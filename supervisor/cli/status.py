@@ -9,6 +9,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from supervisor.cli import exits
+from supervisor.cli.asking import ask_tree
 from supervisor.cli.nodes import cause_text, is_well, summary, workers
 from supervisor.cli.options import add_output, add_run_dir, connected, examples
 from supervisor.cli.output import BAD, DIM, GOOD, form_of, paint, say, show, size
@@ -44,24 +45,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the verb."""
-    with connected(args) as client:
-        if args.actor:
-            return _about(client, args)
-        data = client.tree()
-        nodes = workers(data["root"])
-        if not args.quiet:
-            _show(client, data, nodes, args)
+    if args.actor:
+        return _about(args)
+    data = ask_tree(args)
+    nodes = workers(data["root"])
+    if not args.quiet:
+        _show(data, nodes, args)
     ignored = frozenset(args.ignore.split(","))
     unwell = [node for node in nodes if not is_well(node, ignored)]
     is_up = data["state"] == "up" or data["state"] in ignored
     return exits.OK if is_up and not unwell else exits.UNHEALTHY
 
 
-def _show(client: Client, data: dict[str, Any], nodes: list[dict[str, Any]], args: argparse.Namespace) -> None:
+def _show(data: dict[str, Any], nodes: list[dict[str, Any]], args: argparse.Namespace) -> None:
     rows = [summary(node) for node in nodes]
     if args.wide:
-        for row in rows:
-            row.update(_figures(client, row["path"]))
+        _add_figures(rows, args)
     show(rows, WIDE if args.wide else COLUMNS, args.output, COLOURS)
     if form_of(args.output) == "table":
         for row, node in zip(rows, nodes, strict=True):
@@ -69,6 +68,12 @@ def _show(client: Client, data: dict[str, Any], nodes: list[dict[str, Any]], arg
                 say(f"{row['path']}: {row['cause']}")
         state = data["state"]
         say(f"{data['name']}: {paint(state, GOOD if state == 'up' else BAD)}, {len(rows)} actors, pid {data['pid']}")
+
+
+def _add_figures(rows: list[dict[str, Any]], args: argparse.Namespace) -> None:
+    with connected(args) as client:
+        for row in rows:
+            row.update(_figures(client, row["path"]))
 
 
 def _figures(client: Client, path: str) -> dict[str, Any]:
@@ -92,24 +97,24 @@ def _figures(client: Client, path: str) -> dict[str, Any]:
     }
 
 
-def _about(client: Client, args: argparse.Namespace) -> int:
-    from proto import info
-    from theater import conversation
-    from theater.errors import ChannelClosed
-
-    records = []
-    for path in args.actor:
-        who = conversation.Who(path)
-        status, _ = client.converse(conversation.question(who, info.GetStatus, (), conversation.DEFAULT))
-        record: dict[str, Any] = {"path": path, **status, "cause_text": cause_text(status.get("cause"))}
-        try:
-            record["metrics"], _ = client.converse(
-                conversation.question(who, info.GetMetrics, (), conversation.DEFAULT)
-            )
-        except ChannelClosed:
-            record["metrics"] = None
-        records.append(record)
+def _about(args: argparse.Namespace) -> int:
+    with connected(args) as client:
+        records = [_everything(client, path) for path in args.actor]
     if not args.quiet:
         show(records, (), "yaml" if form_of(args.output) == "table" else args.output)
     ignored = frozenset(args.ignore.split(","))
     return exits.OK if all(is_well(record, ignored) for record in records) else exits.UNHEALTHY
+
+
+def _everything(client: Client, path: str) -> dict[str, Any]:
+    from proto import info
+    from theater import conversation
+    from theater.errors import ChannelClosed
+
+    who, default = conversation.Who(path), conversation.DEFAULT
+    status, _ = client.converse(conversation.question(who, info.GetStatus, (), default))
+    try:
+        metrics, _ = client.converse(conversation.question(who, info.GetMetrics, (), default))
+    except ChannelClosed:
+        metrics = None
+    return {"path": path, **status, "cause_text": cause_text(status.get("cause")), "metrics": metrics}

@@ -7,8 +7,9 @@ import sys
 from typing import Any
 
 from supervisor.cli import exits
+from supervisor.cli.asking import ask_tree
 from supervisor.cli.nodes import Node, is_well, summary
-from supervisor.cli.options import FORMATS, add_run_dir, connected, examples
+from supervisor.cli.options import FORMATS, add_run_dir, examples
 from supervisor.cli.output import BAD, DIM, GOOD, paint, show_one, write
 
 LINES = ("├─ ", "└─ ", "│  ", "   ")
@@ -32,8 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the verb."""
-    with connected(args) as client:
-        data = client.tree(args.path)
+    data = ask_tree(args, args.path)
     if args.output == "table":
         write(drawn(data))
     else:

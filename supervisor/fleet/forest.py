@@ -73,7 +73,7 @@ class Forest:
         return tree.snapshot() if tree else None
 
     def ask(self, root: str, make: Callable[[int], Any], answer: Answer) -> None:
-        """Put an API request to a tree; ``make`` builds the notice for the request's id, ``answer`` gets the result."""
+        """Put an API request to a tree: ``make`` builds the notice for its id, ``answer`` gets the result."""
         request = self._s.next_id()
         if root not in self._trees:
             answer({"exit": "noproc"})
@@ -162,6 +162,7 @@ class Forest:
             actor.last_seq, actor.head_hash = last_seq, head
             self._s.register.add(actor)
         actor.restart = spec.restart
+        actor.has_backoff = spec.backoff is not None
         return actor
 
     def _fire(self, root: str, timer: Any) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from proto import control
+from supervisor.core.policy import comes_back
 from supervisor.loop import Timer
 from theater.actor import ActorSpec
 from theater.cause import Cause
@@ -126,6 +127,7 @@ class Actor:
         "birth_state",
         "cause",
         "children",
+        "has_backoff",
         "head_hash",
         "id",
         "incarnations",
@@ -151,6 +153,7 @@ class Actor:
         self.parent = parent
         """The actor whose guest spawned it."""
         self.restart = "permanent"
+        self.has_backoff = False
         self.incarnations = 0
         self.restarts = 0
         self.life: Life | None = None
@@ -171,6 +174,14 @@ class Actor:
     def is_alive(self) -> bool:
         """An incarnation exists and has not been reaped."""
         return self.life is not None and self.life.is_alive
+
+    @property
+    def is_over(self) -> bool:
+        """No incarnation lives, and none will follow by itself (asked after the core has dealt with the end)."""
+        if self.is_alive:
+            return False
+        waits = self.has_backoff and self.cause is not None and comes_back(self.restart, self.cause.otp_reason())
+        return not waits
 
 
 class BirthState:

@@ -53,10 +53,11 @@ class StoreReader:
     def actors(self) -> list[StoredActor]:
         """Every actor, by path."""
         sql = """
-            SELECT a.id, a.path, a.created_ns, coalesce(sum(b.last_seq - b.first_seq + 1), 0), coalesce(max(b.last_seq), -1)
+            SELECT a.id, a.path, a.created_ns,
+                   coalesce(sum(b.last_seq - b.first_seq + 1), 0), coalesce(max(b.last_seq), -1)
             FROM actors a LEFT JOIN batches b ON b.actor = a.id GROUP BY a.id ORDER BY a.path
         """
-        return [StoredActor(*row, self._head(row[0])) for row in self._db.execute(sql)]
+        return [StoredActor(i, path, at, n, last, self._head(i)) for i, path, at, n, last in self._db.execute(sql)]
 
     def find(self, target: str) -> StoredActor | None:
         """The actor of a path or id."""
@@ -69,7 +70,8 @@ class StoreReader:
             FROM incarnations WHERE actor = ? ORDER BY started_ns
         """
         return [
-            StoredIncarnation(*row[:6], json.loads(row[6]) if row[6] else None) for row in self._db.execute(sql, (actor,))
+            StoredIncarnation(number, package, manifest, first, begun, ended, json.loads(cause) if cause else None)
+            for number, package, manifest, first, begun, ended, cause in self._db.execute(sql, (actor,))
         ]
 
     def events(

@@ -257,7 +257,13 @@ class StoreWriter:
                 rest = ring.batch_after(last_seq)
                 if rest is not None and rest.first_seq == last_seq + 1:
                     batch = _Batch(
-                        ring.actor_id, ring.incarnation, rest.first_seq, rest.last_seq, head, rest.head_hash, rest.payload
+                        ring.actor_id,
+                        ring.incarnation,
+                        rest.first_seq,
+                        rest.last_seq,
+                        head,
+                        rest.head_hash,
+                        rest.payload,
                     )
                     insert_batch(self._db, ring.actor_id, ring.incarnation, batch)
                     self._tips[ring.actor_id] = (rest.last_seq, rest.head_hash)
@@ -265,7 +271,8 @@ class StoreWriter:
             os.replace(path, path + ".unreadable")
             return
         except (OSError, sqlite3.Error) as error:
-            raise StoreError(f"{path}: what a killed supervisor's worker had recorded cannot be stored: {error}") from None
+            text = f"{path}: what a killed supervisor's worker had recorded cannot be stored: {error}"
+            raise StoreError(text) from None
         RingReader.remove(path)
 
 

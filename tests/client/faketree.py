@@ -69,6 +69,8 @@ class FakeTree:
         self._news = threading.Condition()
         self.silent: set[type] = set()
         """Questions that get no answer."""
+        self.on_subscribe: list[tuple[Any, list[bytes]]] = []
+        """What a subscriber is sent at once."""
         self._subscribers: dict[int, tuple[bytes, info.Subscribe]] = {}
         self._errands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._wake = os.eventfd(0)
@@ -187,7 +189,7 @@ class FakeTree:
         self.gate.send_multipart([peer, codec.encode(message), *(bodies or ())])
 
     def _serve_client(self, frames: list[bytes]) -> None:
-        peer, header, *bodies = frames
+        peer, header, *_ = frames
         codec = control.FROM_CLIENT if header[3] == MessageClass.CONTROL else info.QUESTIONS
         message = codec.decode(header)
         self._note(message)
@@ -223,6 +225,8 @@ class FakeTree:
             number = len(self._subscribers) + 1
             self._subscribers[number] = (peer, message)
             self._tell(peer, info.Info(message.id, {"subscription": number}))
+            for item, bodies in self.on_subscribe:
+                self._tell(peer, item, bodies)
 
     def _about(self, peer: bytes, actor: FakeActor, message: Any) -> None:
         match message:

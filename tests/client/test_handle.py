@@ -92,7 +92,7 @@ def test_unknown_actor(client: Client) -> None:
 
 def test_timeout_cancels(tree: FakeTree, counter: ActorHandle) -> None:
     """A time-out ends the waiting and takes the call back (L11)."""
-    with pytest.raises(OperationTimeout, match="after 0.05 s"):
+    with pytest.raises(OperationTimeout, match=r"after 0\.05 s"):
         counter.call("a:b/c.hold", (), timeout=0.05)
 
     (call,) = tree.await_seen(operation.Call)

@@ -443,6 +443,16 @@ def test_signals_of_a_terminal_do_not_end_a_worker(root: FakeRoot) -> None:
     assert root.caller().call(f"{API}.bump", BY_5) == encode(u32(5))
 
 
+@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGABRT])
+def test_a_fault_ends_the_process(root: FakeRoot, number: signal.Signals) -> None:
+    """Also one that was only sent: the engine's fault handler must not swallow it. Where it was is on stderr."""
+    root.start()
+    root.kill(number)
+
+    assert root.wait_for_exit() == -number
+    assert "Fatal Python error" in (root.directory / "stderr").read_text()
+
+
 # -- starting ----------------------------------------------------------------
 
 

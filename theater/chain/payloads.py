@@ -161,10 +161,14 @@ def _host_call(fields: Fields) -> Payload:
 
 
 def _summary(fields: Fields) -> Payload:
-    numbers = [_plain(fields[name], U64) for name in ("total-events", "events-replayed", "mismatches")]
     error = fields["error"]
-    text = _plain(error.value, String) if isinstance(error, Option) and error.value is not None else None
-    return ReplaySummary(*numbers, _plain(fields["success"], Bool), text)
+    return ReplaySummary(
+        _plain(fields["total-events"], U64),
+        _plain(fields["events-replayed"], U64),
+        _plain(fields["mismatches"], U64),
+        _plain(fields["success"], Bool),
+        _plain(error.value, String) if isinstance(error, Option) and error.value is not None else None,
+    )
 
 
 def _genesis(fields: Fields) -> Payload:
@@ -248,7 +252,7 @@ def _read_json(data: bytes) -> Payload:
         case {"category": "Wasm", "WasmError": {"function_name": function, "message": message}}:
             return Error(str(function), str(message))
         case {"category": "HostFunction", "interface": interface, "function": function, **rest}:
-            return HostCall(str(interface), str(function), bytes_of(bytes(rest["input"])), bytes_of(bytes(rest["output"])))
+            return HostCall(str(interface), str(function), _json_bytes(rest["input"]), _json_bytes(rest["output"]))
         case _:
             raise ValueError("expected JSON with the category Wasm or HostFunction")
 
