@@ -117,7 +117,7 @@ class Init(Message, tag="init", frozen=True):
     options: dict[str, Any]
     """Limits and switches: theater.actor.ActorOptions as plain data."""
     state: Any = None
-    """Initial state as plain data, converted by the worker to the type the actor declares (used if ``state_kind`` is plain)."""
+    """Initial state as plain data, converted by the worker to the declared type (if ``state_kind`` is plain)."""
     state_kind: str = "none"
     """none | text (manifest initial_state) | plain | value (body 0)."""
     resume: bool = False
@@ -150,7 +150,7 @@ class Resume(Message, tag="resume", frozen=True):
 
 
 class Shutdown(Message, tag="shutdown", frozen=True):
-    """Stop gracefully. To a worker: Done when accepted, the end itself is seen by the root. From a client: Report when reaped."""
+    """Stop gracefully. A worker answers Done when it has accepted; a client gets a Report when it is reaped."""
 
     id: int
     target: str = ""
@@ -159,7 +159,7 @@ class Shutdown(Message, tag="shutdown", frozen=True):
 
 
 class Notify(Message, tag="notify", frozen=True):
-    """A host-originated operation: call an export whose result is discarded. Body 0: encoded parameters. Not answered."""
+    """A host-originated operation: call an export, discard its result. Body 0: encoded parameters. Not answered."""
 
     function: str
 

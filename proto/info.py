@@ -37,7 +37,7 @@ class GetState(Message, tag="state", frozen=True):
 
 
 class GetChain(Message, tag="chain", frozen=True):
-    """Answered by Info {first_seq, base_hash, count}; body 0 holds retained events, oldest first (theater.chain batch)."""
+    """Answered by Info {first_seq, base_hash, count}; body 0 holds retained events as a batch, oldest first."""
 
     id: int
     target: str = ""

@@ -47,7 +47,7 @@ class UpdatePackage(Message, tag="update", frozen=True):
 
 
 class Cancel(Message, tag="cancel", frozen=True):
-    """Take back the operation ``operation`` of the same sender (lifecycle L11). Answered by Returned without body or Failed."""
+    """Take back an operation of the same sender (lifecycle L11). Answered by Returned without body, or Failed."""
 
     id: int
     operation: int

@@ -25,7 +25,7 @@ class EventBatch(Message, tag="batch", frozen=True):
 
 
 class LogRecord(Message, tag="log", frozen=True):
-    """One log line of a worker or its guest. ``origin`` is ``guest`` or ``worker``; ``level`` is a logging level name."""
+    """One log line of a worker or its guest: ``origin`` is ``guest`` or ``worker``, ``level`` a logging level."""
 
     time_ns: int
     level: str

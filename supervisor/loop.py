@@ -14,7 +14,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import zmq
 
@@ -62,7 +62,7 @@ class _Reader:
         return True
 
     def waiting(self) -> bool:
-        return bool(self.socket.getsockopt(zmq.EVENTS) & zmq.POLLIN)  # type: ignore[operator]
+        return bool(cast(int, self.socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN)
 
 
 class Loop:
@@ -106,7 +106,7 @@ class Loop:
     ) -> None:
         """Hand every message of a ZeroMQ socket to the handler. Sockets added first are drained first."""
         self._readers.append(_Reader(sock, handler, burst, copy))
-        self._epoll.register(sock.getsockopt(zmq.FD), select.EPOLLIN | select.EPOLLET)  # type: ignore[arg-type]
+        self._epoll.register(cast(int, sock.getsockopt(zmq.FD)), select.EPOLLIN | select.EPOLLET)
 
     def on_signal(self, number: int, callback: Callback) -> None:
         """Call back, in the loop, after the signal arrived."""

@@ -90,7 +90,7 @@ class Root:
         self._lifeline_in, self._lifeline_out = os.pipe()
         os.set_inheritable(self._lifeline_in, True)
 
-    # -- the run -------------------------------------------------------------------------------------------------------
+    # -- the run -----------------------------------------------------------------------------------------------------
 
     def run(self) -> Outcome:
         """Start the tree, serve until it has ended, clean up.
@@ -182,7 +182,7 @@ class Root:
         for file in files:
             self._s.packages.resolve(file, prepared)
 
-    # -- what happens ----------------------------------------------------------------------------------------------------
+    # -- what happens ------------------------------------------------------------------------------------------------
 
     def about(self) -> dict[str, Any]:
         """Who is running here."""
@@ -241,7 +241,7 @@ class Root:
             case "GaveUp":
                 self._log.error("supervisor_gave_up", supervisor=action.sup, child=action.child)
 
-    # -- the end ---------------------------------------------------------------------------------------------------------
+    # -- the end -----------------------------------------------------------------------------------------------------
 
     def _on_stop_signal(self) -> None:
         self.stop(self._state == "stopping")

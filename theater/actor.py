@@ -17,7 +17,7 @@ SHORT_NAMES: dict[str, str] = {"runtime": RUNTIME, "supervisor": SUPERVISOR}
 
 
 class ActorOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Limits and switches of one actor (lifecycle section 12). Sizes in bytes, times in milliseconds, None = no limit."""
+    """Limits and switches of one actor (lifecycle section 12): bytes, milliseconds, None for no limit."""
 
     memory_bytes: int = 64 * 1024 * 1024
     """Linear memory of the guest."""
@@ -69,7 +69,7 @@ class Supervision(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ActorSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """One actor, ready to be started. ``package`` is an absolute path; ``origin`` says where it was declared (file:line)."""
+    """One actor, ready to be started. ``package`` is an absolute path, ``origin`` where it was declared."""
 
     name: str
     package: str

@@ -77,7 +77,9 @@ class AsyncClient:
 
     async def get_childspec(self, target: str, child: str, *, timeout: Timeout = DEFAULT) -> dict[str, Any]:
         """Return the specification of a child (supervisor:get_childspec/2)."""
-        return spec_in(await self.converse(conversation.tree_question(info.GetChildspec, (target, child), timeout)), child)
+        return spec_in(
+            await self.converse(conversation.tree_question(info.GetChildspec, (target, child), timeout)), child
+        )
 
     async def start_child(
         self, target: str, name: str = "", state: Any = msgspec.UNSET, *, timeout: Timeout = DEFAULT

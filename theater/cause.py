@@ -22,8 +22,8 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     ``kind`` is one of completed, stopped, failed, killed, crashed, start_failed, parent_gone. Which other fields are
     set depends on it: completed: ``value`` (bytes or None); stopped, killed: ``by``; killed: ``escalated``; failed:
-    ``function`` and ``text`` of the error event; crashed: ``signal`` or ``exit_code``, and ``text`` (why, or the tail of
-    what the process wrote to stderr); start_failed: ``step`` and ``text``; parent_gone: ``parent``.
+    ``function`` and ``text`` of the error event; crashed: ``signal`` or ``exit_code``, and ``text`` (why, or the tail
+    of what the process wrote to stderr); start_failed: ``step`` and ``text``; parent_gone: ``parent``.
     """
 
     kind: str

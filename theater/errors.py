@@ -97,7 +97,7 @@ class TypeMismatch(ActorError):
 
 
 class InternalError(ActorError):
-    """The guest failed: its own error, a trap, a deadline. ``event`` is the recorded error event {function, message, …}."""
+    """The guest failed: its own error, a trap, a deadline. ``event`` holds its ``function`` and ``message``."""
 
     kind = "internal"
     fields = ("event",)

@@ -35,6 +35,7 @@ import msgspec
 
 from theater.chain.batch import frame_end, frame_seq
 from theater.chain.events import ChainError
+from theater.errors import TheaterError
 
 MAGIC: Final = b"THRING1\n"
 VERSION: Final = 1
@@ -66,11 +67,11 @@ _DISK_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 LAST_WORDS_BYTES_MAX: Final = WORDS_BYTES_MAX - _RECORD_BYTES
 
 
-class RingError(Exception):
+class RingError(TheaterError):
     """A file that is not a ring, or not ours to read; says which and why."""
 
 
-class RingFull(Exception):
+class RingFull(TheaterError):
     """There is no room until the store has caught up."""
 
 

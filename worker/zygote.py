@@ -1,7 +1,7 @@
 """The template process ("zygote"): imports everything once and forks a worker on request (design D4).
 
-Started by the root as ``python -m worker.zygote FD MODE``: FD is a SEQPACKET socket to the root, MODE how a fork becomes
-the root's own child: ``clone`` (CLONE_PARENT) or ``double`` (double fork, the root being a subreaper). It says
+Started by the root as ``python -m worker.zygote FD MODE``: FD is a SEQPACKET socket to the root, MODE how a fork
+becomes the root's own child: ``clone`` (CLONE_PARENT) or ``double`` (double fork, the root being a subreaper). It says
 ["up", probe] once: probe is the pid of a cloned child that has ended at once, for the root to see whether such
 children are its own, or nil where cloning does not work. Requests are MessagePack arrays, one a datagram, answered in
 order:

@@ -36,12 +36,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("tree", metavar="TREE", help="the tree file, usually tree.yaml")
     parser.add_argument("--run-dir", metavar="DIR", help="where sockets go (default: one per tree file)")
-    parser.add_argument("--store", metavar="DIR", help="where the history goes (default: the tree's `store`, or .theater/NAME beside it)")
+    store = "where the history goes (default: the tree's `store`, or .theater/NAME beside it)"
+    parser.add_argument("--store", metavar="DIR", help=store)
     parser.add_argument("--cache", metavar="DIR", help="compiled packages (default: $XDG_CACHE_HOME/theater)")
     parser.add_argument("--spawner", choices=("zygote", "exec"), default="zygote", help="where workers come from")
     parser.add_argument("--detach", action="store_true", help="run in the background; return when the tree is up")
     parser.add_argument("--ready-file", metavar="FILE", help="create FILE once the tree is up; removed at the end")
-    parser.add_argument("--log-level", choices=("debug", "info", "warning", "error"), default="warning", help="least level shown (default: warning; the store's logs.jsonl keeps all)")
+    levels = ("debug", "info", "warning", "error")
+    shown = "least level shown (default: warning; the store's logs.jsonl keeps all)"
+    parser.add_argument("--log-level", choices=levels, default="warning", help=shown)
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress lines")
 
 

@@ -83,7 +83,7 @@ class Deaths:
         if life.killed_by is not None:
             send_signal(life.pidfd, signal.SIGKILL)
 
-    # -- the end ------------------------------------------------------------------------------------------------------
+    # -- the end -----------------------------------------------------------------------------------------------------
 
     def _on_exit(self, life: Life) -> None:
         status = reap(life.pidfd)
@@ -155,7 +155,7 @@ class Deaths:
             send(gate, client, control.TO_CLIENT.encode(report))
         life.stop_waiters.clear()
 
-    # -- files --------------------------------------------------------------------------------------------------------
+    # -- files -------------------------------------------------------------------------------------------------------
 
     def _stderr_tail(self, life: Life) -> str | None:
         try:

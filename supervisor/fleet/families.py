@@ -332,7 +332,7 @@ class Families:
         for asking in self._emptying.pop(root, []):
             asking.answer()
 
-    # -- ends -----------------------------------------------------------------------------------------------------------
+    # -- ends --------------------------------------------------------------------------------------------------------
 
     def _on_end(self, life: Life) -> None:
         """Tell the parent of a child's end (10.3); end the family of an actor that has ended (10.4)."""

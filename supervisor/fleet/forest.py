@@ -81,7 +81,7 @@ class Forest:
         self._answers[request] = (root, answer)
         self.feed(root, make(request))
 
-    # -- what the fleet tells -----------------------------------------------------------------------------------------
+    # -- what the fleet tells ----------------------------------------------------------------------------------------
 
     def started(self, life: Life) -> None:
         """A worker is ready."""
@@ -109,7 +109,7 @@ class Forest:
         finally:
             self._busy = False
 
-    # -- actions --------------------------------------------------------------------------------------------------------
+    # -- actions -----------------------------------------------------------------------------------------------------
 
     def _perform(self, root: str, action: Any) -> None:
         match action:

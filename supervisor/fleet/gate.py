@@ -210,7 +210,7 @@ class Gate:
         else:
             self._s.links.question(actor.life, question, Pending(client, question.id, True))
 
-    # -- questions about the tree -------------------------------------------------------------------------------------
+    # -- questions about the tree ------------------------------------------------------------------------------------
 
     def _tree(self, client: bytes, question: info.GetTree) -> None:
         view = tree_view(self._s, question.target)
@@ -244,7 +244,7 @@ class Gate:
     def _received(self, client: bytes, message: info.Received) -> None:
         self._subscriptions.credit(client, message.subscription, message.count)
 
-    # -- orders to actors ------------------------------------------------------------------------------------------------
+    # -- orders to actors --------------------------------------------------------------------------------------------
 
     def _forward_control(self, client: bytes, order: Any) -> None:
         actor = self._actor(client, order, self._refuse)
@@ -278,7 +278,7 @@ class Gate:
         report = control.Report(order.id, actor.cause.plain() if actor.cause else {"kind": "stopped"}, False, None, 0.0)
         send(self._s.sockets.gate, client, control.TO_CLIENT.encode(report))
 
-    # -- orders to the tree ------------------------------------------------------------------------------------------------
+    # -- orders to the tree ------------------------------------------------------------------------------------------
 
     def _ask(self, client: bytes, asked: int, make: Callable[[int], Any], as_info: str | None = None) -> None:
         """Put an API call to the main tree and send its answer: as info of that name, else as an Outcome."""

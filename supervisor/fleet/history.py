@@ -1,4 +1,4 @@
-"""Chains on their way into the store: batches from workers, acknowledgements back, and the rest of a dead worker's ring.
+"""Chains on their way into the store: batches from workers, acknowledgements back, the rest of a dead worker's ring.
 
 The root never decodes an event: it checks that a batch continues what it has (number and hash), hands it to the store's
 writer, and tells the worker once it is stored. A ring file is removed only when the store holds all of it.
@@ -63,7 +63,7 @@ class History:
         services.loop.add_reader(self._writer.fileno(), self._on_stored)
         services.loop.add_reader(self._read_wake, self._on_read)
 
-    # -- identities and lives ------------------------------------------------------------------------------------------
+    # -- identities and lives ----------------------------------------------------------------------------------------
 
     def identify(self, path: str) -> tuple[str, int, bytes | None]:
         """Return (id, last sequence number or -1, head hash) of the actor at a path, new or known from before."""
@@ -87,7 +87,7 @@ class History:
         if life.init_sent:
             self._writer.end_incarnation(life.actor.id, life.routing, msgspec.json.encode(cause).decode())
 
-    # -- the stream -----------------------------------------------------------------------------------------------------
+    # -- the stream --------------------------------------------------------------------------------------------------
 
     def on_frames(self, frames: list[bytes]) -> None:
         """One message from the stream socket."""
@@ -129,7 +129,7 @@ class History:
             record.message, actor=life.actor.path, incarnation=life.number, origin=record.origin, **fields
         )
 
-    # -- the store's answers ---------------------------------------------------------------------------------------------
+    # -- the store's answers -----------------------------------------------------------------------------------------
 
     def _on_stored(self) -> None:
         for result in self._writer.completed():
@@ -164,7 +164,7 @@ class History:
         else:
             self._waiting.setdefault(actor.id, []).append((last_seq, done))
 
-    # -- the end of a worker -------------------------------------------------------------------------------------------
+    # -- the end of a worker -----------------------------------------------------------------------------------------
 
     def bury(self, life: Life) -> Cause | None:
         """Read what a dead worker recorded and had not sent; return its last words, None if it had none."""
@@ -195,7 +195,7 @@ class History:
         if rings is not None and not rings:
             del self._rings[actor_id]
 
-    # -- reading -----------------------------------------------------------------------------------------------------------
+    # -- reading -----------------------------------------------------------------------------------------------------
 
     def read(
         self, actor: Actor, since: int | None, limit: int | None, done: Callable[[dict[str, Any], bytes], None]
@@ -233,7 +233,7 @@ class History:
         while self._read_done:
             self._read_done.popleft()()
 
-    # -- the end ----------------------------------------------------------------------------------------------------------
+    # -- the end -----------------------------------------------------------------------------------------------------
 
     def close(self) -> None:
         """Store what is still under way, remove rings that are stored, close everything."""

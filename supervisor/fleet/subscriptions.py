@@ -1,8 +1,8 @@
 """Event subscriptions of clients (lifecycle 8.4): live batches under credit, history first where asked for.
 
 A subscriber grants credit for ``buffer`` events and renews it as it reads. What does not fit is dropped and told as one
-exact Gap before the next delivery (policy ``drop``), or ends the subscription (policy ``disconnect``). No subscriber can
-delay another, the actor or the root.
+exact Gap before the next delivery (policy ``drop``), or ends the subscription (policy ``disconnect``). No subscriber
+can delay another, the actor or the root.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Subscriptions:
         elif subscription.gap_first is not None and self._tell_gap(subscription, subscription.actor.last_seq):
             subscription.next_seq = subscription.actor.last_seq + 1
 
-    # -- live ---------------------------------------------------------------------------------------------------------
+    # -- live --------------------------------------------------------------------------------------------------------
 
     def on_events(self, life: Life, first_seq: int, last_seq: int, batch: bytes) -> None:
         """A batch of an actor has arrived."""
@@ -145,7 +145,7 @@ class Subscriptions:
 
         return page
 
-    # -- ends ---------------------------------------------------------------------------------------------------------
+    # -- ends --------------------------------------------------------------------------------------------------------
 
     def on_actor_gone(self, actor: Actor) -> None:
         """The actor has ended for good (C2)."""

@@ -1,4 +1,4 @@
-"""What the root itself can say of actors and trees, as plain data (lifecycle section 13; the CLI's ``status``, ``tree``)."""
+"""What the root itself can say of actors and trees, as plain data (lifecycle section 13)."""
 
 from __future__ import annotations
 

@@ -5,10 +5,17 @@ from __future__ import annotations
 import os
 import sqlite3
 from typing import Final
+from urllib.parse import quote
+
+from theater.errors import TheaterError
 
 FILE: Final = "theater.db"
 VERSION: Final = 1
 BUSY_MS: Final = 5_000
+CHECKED_BYTES_MAX: Final = 256 << 20
+"""A larger file is not read through at every start; ``verify`` reads all of it."""
+CHECKPOINT_PAGES: Final = 2_000
+PAGE_BYTES: Final = 8_192
 
 TABLES: Final = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -29,6 +36,7 @@ CREATE TABLE IF NOT EXISTS incarnations (
     cause TEXT,                     -- JSON
     PRIMARY KEY (actor, routing)
 ) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS incarnations_alive ON incarnations (actor, number) WHERE ended_ns IS NULL;
 CREATE TABLE IF NOT EXISTS batches (
     actor TEXT NOT NULL,
     first_seq INTEGER NOT NULL,
@@ -43,7 +51,7 @@ CREATE TABLE IF NOT EXISTS batches (
 """
 
 
-class StoreError(Exception):
+class StoreError(TheaterError):
     """The store cannot be used; the text names the file, what is wrong and what can be done."""
 
 
@@ -60,21 +68,26 @@ def open_for_writing(directory: str) -> sqlite3.Connection:
     """
     path = path_of(directory)
     try:
-        os.makedirs(directory, mode=0o700, exist_ok=True)
-        old_umask = os.umask(0o077)
-        try:
-            db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=32)
-        finally:
-            os.umask(old_umask)
-        db.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
-        check(db, path)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # SQLite's other files take its mode
+        db = _connect(path)
+        _check(db, path)
+        db.execute(f"PRAGMA page_size = {PAGE_BYTES}")
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
+        db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         db.executescript(TABLES)
         db.execute("INSERT OR IGNORE INTO meta VALUES ('schema', ?)", (str(VERSION),))
     except (sqlite3.Error, OSError) as error:
         raise StoreError(f"{path}: cannot be opened: {error}") from None
     return db
+
+
+def open_beside(directory: str) -> sqlite3.Connection:
+    """Open a second connection to a store that is open for writing, for looking things up."""
+    try:
+        return _connect(path_of(directory))
+    except sqlite3.Error as error:
+        raise StoreError(f"{path_of(directory)}: cannot be opened: {error}") from None
 
 
 def open_for_reading(directory: str) -> sqlite3.Connection:
@@ -86,32 +99,43 @@ def open_for_reading(directory: str) -> sqlite3.Connection:
     path = path_of(directory)
     if not os.path.exists(path):
         raise StoreError(f"{path}: no such store; name one with --store, or the tree with --tree")
+    # Where we may not create the small files SQLite puts beside a database, nobody can be writing to it either.
+    mode = "mode=ro" if os.access(directory, os.W_OK) else "mode=ro&immutable=1"
     try:
-        db = sqlite3.connect(f"file:{_quoted(path)}?mode=ro", uri=True, check_same_thread=False)
-        db.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+        db = _connect(f"file:{quote(os.path.abspath(path))}?{mode}")
         _check_version(db, path)
     except sqlite3.Error as error:
-        raise StoreError(f"{path}: cannot be read: {error}; it may be damaged, a copy can be tried with "
-                         "`sqlite3 FILE .recover`") from None
+        raise StoreError(
+            f"{path}: cannot be read: {error}; it may be damaged, `sqlite3 {FILE} .recover` saves what can be read"
+        ) from None
     return db
 
 
-def check(db: sqlite3.Connection, path: str) -> None:
+def _connect(path: str) -> sqlite3.Connection:
+    """No connection is used by two threads at once, but some change hands."""
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, uri=path.startswith("file:"))
+    db.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+    return db
+
+
+def _check(db: sqlite3.Connection, path: str) -> None:
     """Refuse a damaged file or one of a newer version.
 
     Raises:
         StoreError: with what to do.
     """
+    problems: list[str] = []
     try:
-        problems = [row[0] for row in db.execute("PRAGMA quick_check(3)") if row[0] != "ok"]
+        if os.path.getsize(path) <= CHECKED_BYTES_MAX:
+            problems = [row[0] for row in db.execute("PRAGMA quick_check(3)") if row[0] != "ok"]
+        _check_version(db, path)
     except sqlite3.DatabaseError as error:
-        problems = [str(error)]
+        problems.append(str(error))
     if problems:
         raise StoreError(
             f"{path}: the store is damaged ({'; '.join(problems)}); move it away to start with a new one, "
-            "`sqlite3 FILE .recover` saves what can be read"
+            f"`sqlite3 {FILE} .recover` saves what can be read"
         )
-    _check_version(db, path)
 
 
 def _check_version(db: sqlite3.Connection, path: str) -> None:
@@ -119,9 +143,3 @@ def _check_version(db: sqlite3.Connection, path: str) -> None:
     row = db.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone() if known else None
     if row is not None and int(row[0]) > VERSION:
         raise StoreError(f"{path}: expected schema {VERSION} or older, got {row[0]}; use a newer theater")
-
-
-def _quoted(path: str) -> str:
-    from urllib.parse import quote
-
-    return quote(os.path.abspath(path))

@@ -15,83 +15,50 @@ import uuid
 from collections import deque
 from typing import Any, Final
 
-import msgspec
+from supervisor.store.journal import Batch, Journal, NewActor, Note, Tip, Work, stored_tip
+from supervisor.store.results import Broken, Known, Recovered, Result, Stored, Trouble
+from supervisor.store.rings import adopt_rings
+from supervisor.store.schema import StoreError, open_beside, open_for_writing
 
-from supervisor.store.schema import StoreError, open_for_writing
-from theater.ring import RingError, RingReader
+__all__ = ["Broken", "Recovered", "Result", "StoreWriter", "Stored", "Trouble"]
 
-GROUP_MS: Final = 2
-RETRY_S_FIRST: Final = 0.05
+GROUP_S: Final = 0.005
+"""Commits are at least so far apart; work that finds the store idle is committed at once."""
+GROUP_BYTES_MAX: Final = 8 << 20
+"""One transaction: little enough to fit where little room is left."""
+GROUP_WORKS_MAX: Final = 4096
+RETRY_S_FIRST: Final = 0.01
 RETRY_S_MAX: Final = 1.0
 LOCK: Final = "lock"
-RINGS: Final = "rings"
-
-
-class Stored(msgspec.Struct, frozen=True):
-    """Everything of an actor up to ``last_seq`` is in the store."""
-
-    actor: str
-    last_seq: int
-
-
-class Broken(msgspec.Struct, frozen=True):
-    """A batch does not continue what is stored; it was not stored."""
-
-    actor: str
-    text: str
-
-
-class Trouble(msgspec.Struct, frozen=True):
-    """The store cannot be written at the moment; told once."""
-
-    text: str
-
-
-class Recovered(msgspec.Struct, frozen=True):
-    """It can be written again."""
-
-
-Result = Stored | Broken | Trouble | Recovered
-
-
-class _Batch(msgspec.Struct, frozen=True):
-    actor: str
-    incarnation: int
-    first_seq: int
-    last_seq: int
-    prev_hash: bytes | None
-    head_hash: bytes
-    payload: bytes
-
-
-class _Statement(msgspec.Struct, frozen=True):
-    sql: str
-    values: tuple[Any, ...]
 
 
 class StoreWriter:
-    """Writes one store directory. All methods are for the root's thread.
+    """Writes one store directory. All methods are for one thread, and none but ``close`` waits for the disk.
 
     Raises:
         StoreError: the store cannot be used, or another supervisor writes to it.
     """
 
     def __init__(self, directory: str) -> None:
-        self._directory = directory
         os.makedirs(directory, mode=0o700, exist_ok=True)
         self._lock = _take_lock(directory)
         try:
-            self._db = open_for_writing(directory)
-            self._tips = self._read_tips()
-            self._adopt_rings()
+            self._journal = Journal(open_for_writing(directory))
+            self._results: deque[Result] = deque(adopt_rings(directory, self._journal))
+            self._look = open_beside(directory)
         except BaseException:
             os.close(self._lock)
             raise
-        self._queue: deque[_Batch | _Statement] = deque()
-        self._results: deque[Result] = deque()
+        self._queue: deque[Work] = deque()
+        self._new: dict[str, str] = {}
+        """Ids by path of actors whose row is not committed yet."""
+        self._ahead: dict[str, Tip] = {}
+        """Last events of actors that were appended and are not committed yet."""
         self._wake = threading.Event()
-        self._closing = False
-        self._told = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._give_up_at: float | None = None
+        """Closing: when the thread stops trying."""
+        self._failure: BaseException | None = None
+        self._told = os.eventfd(1 if self._results else 0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
@@ -102,42 +69,55 @@ class StoreWriter:
         return self._told
 
     def completed(self) -> list[Result]:
-        """Take the results so far; only the newest Stored of each actor."""
+        """Take the results so far; only the newest Stored of each actor.
+
+        Raises:
+            StoreError: the writing thread has died of a mistake in it; nothing will be stored any more.
+        """
         try:
             os.eventfd_read(self._told)
         except BlockingIOError:
             pass
+        if self._failure is not None:
+            raise StoreError(f"the store's writer has died: {self._failure!r}") from self._failure
         stored: dict[str, Result] = {}
         others: list[Result] = []
         while self._results:
             result = self._results.popleft()
-            if isinstance(result, Stored):
-                stored[result.actor] = result
-            else:
-                others.append(result)
+            match result:
+                case Stored():
+                    stored[result.actor] = result
+                    self._caught_up(result)
+                case Known():
+                    self._new.pop(result.path, None)
+                case Broken():
+                    self._ahead.pop(result.actor, None)
+                    others.append(result)
+                case _:
+                    others.append(result)
         return [*others, *stored.values()]
 
     def actor_for(self, path: str) -> tuple[str, int, bytes | None]:
         """Return (id, next sequence number, hash of the last event) of the actor at a path, making it known."""
-        row = self._db.execute("SELECT id FROM actors WHERE path = ?", (path,)).fetchone()
-        if row is None:
-            actor = str(uuid.uuid4())
-            self._put("INSERT OR IGNORE INTO actors VALUES (?, ?, ?)", actor, path, time.time_ns())
+        actor = self._new.get(path) or self._known(path)
+        if actor is None:
+            actor = self._new[path] = str(uuid.uuid4())
+            self._put(NewActor(actor, path, time.time_ns()))
             return actor, 0, None
-        last_seq, head = self._tips.get(row[0], (-1, None))
-        return row[0], last_seq + 1, head
+        last_seq, head = self._ahead.get(actor) or stored_tip(self._look, actor)
+        return actor, last_seq + 1, head
 
     def begin_incarnation(
         self, actor: str, number: int, *, routing: bytes, package: str, manifest: str, first_seq: int
     ) -> None:
         """Note that an incarnation has begun."""
         sql = "INSERT OR IGNORE INTO incarnations VALUES (?, ?, ?, ?, ?, ?, ?, NULL, NULL)"
-        self._put(sql, actor, number, routing, package, manifest, first_seq, time.time_ns())
+        self._put(Note(sql, (actor, number, routing, package, manifest, first_seq, time.time_ns())))
 
     def end_incarnation(self, actor: str, routing: bytes, cause: str) -> None:
         """Note how an incarnation ended (``cause`` is JSON)."""
         sql = "UPDATE incarnations SET ended_ns = ?, cause = ? WHERE actor = ? AND routing = ?"
-        self._put(sql, time.time_ns(), cause, actor, routing)
+        self._put(Note(sql, (time.time_ns(), cause, actor, routing)))
 
     def append(
         self,
@@ -150,145 +130,95 @@ class StoreWriter:
         payload: bytes,
     ) -> None:
         """Queue a batch; Stored or Broken follows."""
-        self._queue.append(_Batch(actor, incarnation, first_seq, last_seq, prev_hash, head_hash, payload))
-        self._wake.set()
+        self._ahead[actor] = (last_seq, head_hash)
+        self._put(Batch(actor, incarnation, first_seq, last_seq, prev_hash, head_hash, payload))
 
     def close(self, timeout_s: float) -> bool:
-        """Write what is queued, at most for so long, and let go of the store; whether everything was written."""
-        self._closing = True
+        """Write what is queued, at most for so long, and let go of the store; whether everything was written.
+
+        What was not written was not acknowledged either: it is in the rings, for the next supervisor.
+        """
+        self._give_up_at = time.monotonic() + timeout_s
         self._wake.set()
         self._thread.join(timeout_s)
         is_done = not self._thread.is_alive() and not self._queue
-        if not self._thread.is_alive():
-            self._db.close()
+        if not self._thread.is_alive():  # else the disk holds it up, and the end of the process will close all
+            self._journal.db.close()
+            self._look.close()
             os.close(self._lock)
         return is_done
 
-    def _put(self, sql: str, *values: Any) -> None:
-        self._queue.append(_Statement(sql, values))
+    def _put(self, work: Work) -> None:
+        self._queue.append(work)
         self._wake.set()
+
+    def _known(self, path: str) -> str | None:
+        row = self._look.execute("SELECT id FROM actors WHERE path = ?", (path,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def _caught_up(self, stored: Stored) -> None:
+        ahead = self._ahead.get(stored.actor)
+        if ahead is not None and ahead[0] <= stored.last_seq:
+            del self._ahead[stored.actor]
 
     # -- the writer's thread ---------------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        pause_s = RETRY_S_FIRST
-        in_trouble = False
-        while True:
-            if not self._queue:
-                if self._closing:
-                    return
+        try:
+            while self._await_work() and self._store_group():
+                pass
+        except BaseException as error:
+            self._failure = error
+            os.eventfd_write(self._told, 1)
+
+    def _await_work(self) -> bool:
+        """Wait until there is something to write; False when there is nothing more and the store closes."""
+        while not self._queue:
+            if self._give_up_at is not None:
+                return False
+            self._wake.clear()  # before looking, so that work put meanwhile is not missed
+            if not self._queue and self._give_up_at is None:
                 self._wake.wait()
-                self._wake.clear()
-                time.sleep(GROUP_MS / 1000)  # a moment for others to join the group
-                continue
+        return True
+
+    def _store_group(self) -> bool:
+        """Commit one group, trying for as long as it takes; False if the store closed before it could be done."""
+        group = self._group()
+        pause_s, in_trouble = RETRY_S_FIRST, False
+        while True:
             try:
-                self._commit_group()
+                results = self._journal.commit(group)
+                break
             except sqlite3.Error as error:
                 if not in_trouble:
                     in_trouble = True
-                    self._tell([Trouble(str(error))])
-                if self._closing and pause_s >= RETRY_S_MAX:
-                    return
+                    self._tell([Trouble(f"the store cannot be written: {error}")])
+                if self._give_up_at is not None and time.monotonic() + pause_s > self._give_up_at:
+                    return False
                 time.sleep(pause_s)
                 pause_s = min(pause_s * 2, RETRY_S_MAX)
-                continue
-            if in_trouble:
-                in_trouble, pause_s = False, RETRY_S_FIRST
-                self._tell([Recovered()])
-
-    def _commit_group(self) -> None:
-        """Write everything queued now in one transaction. On an error nothing of it is written or taken out."""
-        group = list(self._queue)
-        tips = dict(self._tips)
-        results: list[Result] = []
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            for item in group:
-                if isinstance(item, _Statement):
-                    self._db.execute(item.sql, item.values)
-                else:
-                    results.append(self._write(item, tips))
-            self._db.execute("COMMIT")
-        except sqlite3.Error:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise
-        self._tips = tips
         for _ in group:
             self._queue.popleft()
-        self._tell(results)
+        self._tell([*results, Recovered()] if in_trouble else results)
+        if self._give_up_at is None:
+            time.sleep(GROUP_S)
+        return True
 
-    def _write(self, batch: _Batch, tips: dict[str, tuple[int, bytes | None]]) -> Result:
-        last_seq, head = tips.get(batch.actor, (-1, None))
-        if batch.last_seq <= last_seq:
-            return Stored(batch.actor, last_seq)  # said twice: fine
-        if batch.first_seq != last_seq + 1 or batch.prev_hash != head:
-            text = f"events {batch.first_seq}..{batch.last_seq} do not continue the stored chain at {last_seq}"
-            return Broken(batch.actor, text)
-        insert_batch(self._db, batch.actor, batch.incarnation, batch)
-        tips[batch.actor] = (batch.last_seq, batch.head_hash)
-        return Stored(batch.actor, batch.last_seq)
+    def _group(self) -> list[Work]:
+        """Return what is queued, as far as it fits one transaction. It stays queued until it is committed."""
+        group: list[Work] = []
+        room = GROUP_BYTES_MAX
+        for work in self._queue.copy():
+            if group and (room <= 0 or len(group) == GROUP_WORKS_MAX):
+                break
+            group.append(work)
+            room -= len(work.payload) if isinstance(work, Batch) else 0
+        return group
 
-    def _tell(self, results: list[Result]) -> None:
+    def _tell(self, results: list[Any]) -> None:
         self._results.extend(results)
         if results:
             os.eventfd_write(self._told, 1)
-
-    # -- opening -----------------------------------------------------------------------------------------------------
-
-    def _read_tips(self) -> dict[str, tuple[int, bytes | None]]:
-        """Last event and hash of every actor."""
-        sql = "SELECT actor, max(last_seq), head_hash FROM batches GROUP BY actor"
-        return {actor: (last_seq, head) for actor, last_seq, head in self._db.execute(sql)}
-
-    def _adopt_rings(self) -> None:
-        """Read what workers of a root that was killed had recorded, then remove their rings (design D7)."""
-        directory = os.path.join(self._directory, RINGS)
-        if not os.path.isdir(directory):
-            return
-        for name in sorted(os.listdir(directory)):
-            if name.endswith(".ring"):
-                self._adopt(os.path.join(directory, name))
-
-    def _adopt(self, path: str) -> None:
-        try:
-            with RingReader.open(path) as ring:
-                last_seq, head = self._tips.get(ring.actor_id, (-1, None))
-                rest = ring.batch_after(last_seq)
-                if rest is not None and rest.first_seq == last_seq + 1:
-                    batch = _Batch(
-                        ring.actor_id,
-                        ring.incarnation,
-                        rest.first_seq,
-                        rest.last_seq,
-                        head,
-                        rest.head_hash,
-                        rest.payload,
-                    )
-                    insert_batch(self._db, ring.actor_id, ring.incarnation, batch)
-                    self._tips[ring.actor_id] = (rest.last_seq, rest.head_hash)
-        except RingError:
-            os.replace(path, path + ".unreadable")
-            return
-        except (OSError, sqlite3.Error) as error:
-            text = f"{path}: what a killed supervisor's worker had recorded cannot be stored: {error}"
-            raise StoreError(text) from None
-        RingReader.remove(path)
-
-
-def insert_batch(db: sqlite3.Connection, actor: str, incarnation: int, batch: _Batch) -> None:
-    """Insert one row."""
-    values = (
-        actor,
-        batch.first_seq,
-        batch.last_seq,
-        incarnation,
-        batch.prev_hash,
-        batch.head_hash,
-        batch.payload,
-        time.time_ns(),
-    )
-    db.execute("INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
 
 
 def _take_lock(directory: str) -> int:

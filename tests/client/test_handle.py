@@ -11,15 +11,19 @@ import pytest
 
 from proto import control, info, operation
 from tests.client.faketree import KILLED, STOPPED, FakeTree
+from theater import cgrf, metadata, types, values
 from theater.cause import Cause
+from theater.chain import encode_frame, event_hash
 from theater.client import Client, ClientClosed, connect
 from theater.errors import (
     ChannelClosed,
+    FunctionNotFound,
     InternalError,
     NotFound,
     NotPaused,
     OperationTimeout,
     SerializationError,
+    TypeMismatch,
     UnexpectedError,
 )
 from theater.handle import ActorHandle
@@ -404,3 +408,69 @@ def test_connect_waits(tree: FakeTree) -> None:
         (tree.run_dir / "new").rename(about)
 
         assert client.result(PATIENCE_S).run.name == "fake"
+
+
+def test_send_does_not_wait(tree: FakeTree, client: Client, counter: ActorHandle) -> None:
+    """send hands the call over and goes on; it arrives even if the client is closed at once."""
+    counter.send("a:b/c.hold", (1,))
+    client.close()
+
+    assert tree.await_seen(operation.Call)[0].void
+
+
+def test_state_and_chain(tree: FakeTree, counter: ActorHandle) -> None:
+    """State comes as Python, or raw as a value; the chain as events that can be checked and chosen from."""
+    state = values.Record("s", (("count", values.U64(3)),))
+    first = event_hash(None, "genesis", b"a")
+    second = event_hash(first, "wasm", b"b")
+    frames = encode_frame(0, 0, "genesis", b"a", first) + encode_frame(1, 0, "wasm", b"b", second)
+    actor = tree.actors["/counter"]
+    actor.state = cgrf.encode(state)
+    actor.chain = ({"first_seq": 0, "base_hash": None, "count": 2}, frames)
+
+    assert ({"count": 3}, state) == (counter.get_state(), counter.get_state(raw=True))
+    assert [event.seq for event in counter.get_chain()] == [0, 1]
+    assert [event.seq for event in counter.recent_events(1)] == [1]
+    assert [event.seq for event in counter.recent_events(5)] == [1, 0]
+    assert counter.recent_events(0) == []
+    assert counter.verify_chain()
+    assert counter.has_event_type("wasm")
+    assert not counter.has_event_type("WASM")
+    actor.chain = (actor.chain[0], frames.replace(b"genesis", b"Genesis"))
+    assert not counter.verify_chain()
+
+
+def test_negative_count(counter: ActorHandle) -> None:
+    """A negative number of events makes no sense."""
+    with pytest.raises(ValueError, match="expected 0 or more, got -1"):
+        counter.recent_events(-1)
+
+
+def test_typed_package(tree: FakeTree, client: Client) -> None:
+    """With metadata, bare names are found and parameters converted to what is declared."""
+    state = ("state", types.VALUE)
+    exports = (
+        metadata.FunctionSig("a:b/c", "echo", (state, ("n", types.U8)), (types.VALUE,)),
+        metadata.FunctionSig("a:b/c", "twice", (state,), (types.VALUE,)),
+        metadata.FunctionSig("x:y/z", "twice", (state,), (types.VALUE,)),
+    )
+    tree.add("/typed", metadata.encode(metadata.Metadata(exports=exports)))
+    typed = client.actor("/typed")
+
+    assert values.Tuple((values.U8(7),)) == typed.call("echo", (7,), raw=True)
+    with pytest.raises(TypeMismatch, match=r"params\[0\]: expected u8"):
+        typed.call("echo", (300,))
+    with pytest.raises(TypeMismatch, match="expected 1 parameters, got 2"):
+        typed.call("echo", (1, 2))
+    with pytest.raises(FunctionNotFound, match=r"could be a:b/c\.twice or x:y/z\.twice"):
+        typed.call("twice")
+    assert typed.functions() == ("a:b/c.echo", "a:b/c.twice", "x:y/z.twice")
+    assert typed.call("x:y/z.twice") == ()
+
+
+def test_typed_actors_do_not_mix(tree: FakeTree, client: Client, counter: ActorHandle) -> None:
+    """Signatures are kept by package, so that they are asked for once."""
+    counter.call("a:b/c.echo", ())
+    counter.call("a:b/c.echo", ())
+
+    assert len(tree.await_seen(info.GetInterface)) == 1

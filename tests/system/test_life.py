@@ -10,7 +10,6 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.system.guests import API
 from tests.system.running import RunningTree, is_running, until
 from theater.errors import ActorError, ChannelClosed, InternalError
 
@@ -58,6 +57,12 @@ def kill(pid: int, number: signal.Signals) -> None:
         return not is_running(pid)
 
     until(gone, f"process {pid} to die of {number.name}")
+
+
+def call_spin(tree: RunningTree) -> None:
+    """Call a function that never returns; it must end in an error."""
+    with pytest.raises(ActorError):
+        tree.actor("/counter").call("spin")
 
 
 def test_a_tree_comes_up_answers_and_stops_in_order(start: Start) -> None:
@@ -133,7 +138,7 @@ def test_the_caller_of_a_killed_worker_hears_the_cause_at_once(start: Start) -> 
 def test_a_spinning_guest_harms_nobody(start: Start) -> None:
     """Status and state are answered while it spins; terminate ends it; its sibling never notices."""
     tree = start(ONE.replace("children:\n", "children:\n  - {id: other, actor: counter.wasm, grants: {runtime: {}}}\n"))
-    caller = threading.Thread(target=lambda: pytest.raises(ActorError, tree.actor("/counter").call, "spin"))
+    caller = threading.Thread(target=call_spin, args=(tree,))
     caller.start()
     until(lambda: tree.status("/counter").operation, "the call to run")
 
@@ -194,7 +199,7 @@ def test_crashes_beyond_the_intensity_end_the_tree(start: Start) -> None:
 def test_a_second_signal_forces_the_end(start: Start) -> None:
     """A guest that never returns holds up an ordered stop; Ctrl-C twice does not wait for it."""
     tree = start(ONE.replace("grants", "shutdown: infinity, grants"))
-    caller = threading.Thread(target=lambda: pytest.raises(ActorError, tree.actor("/counter").call, "spin"))
+    caller = threading.Thread(target=call_spin, args=(tree,))
     caller.start()
     until(lambda: tree.status("/counter").operation, "the call to run")
 

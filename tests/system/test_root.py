@@ -99,8 +99,10 @@ def test_a_second_supervisor_in_the_same_place_is_refused(start: Start) -> None:
     """One per run directory; the first goes on."""
     tree = start(ONE)
     said = subprocess.run(
-        [*(sys.executable, "-m", "supervisor", "start", str(tree.tree_file)), *("--run-dir", str(tree.run_dir))]
-        + ["--store", str(tree.home / "other")],
+        [
+            *(sys.executable, "-m", "supervisor", "start", str(tree.tree_file)),
+            *("--run-dir", str(tree.run_dir), "--store", str(tree.home / "other")),
+        ],
         cwd=tree.home,
         env=tree.env(),
         capture_output=True,
