@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import socket
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -57,8 +58,8 @@ class BareZygote:
         self.context = zmq.Context()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.pid = os.posix_spawn(
-            "/proc/self/exe",
-            ["python", "-c", "import benchmarks.floors as f; f.serve_zygote()", str(theirs.fileno()), self.endpoint],
+            sys.executable,
+            [sys.executable, "-c", "import benchmarks.floors as f; f.serve_zygote()", str(theirs.fileno()), self.endpoint],
             os.environ | {"PYTHONPATH": os.getcwd()},
             file_actions=[(os.POSIX_SPAWN_DUP2, theirs.fileno(), 3)],
         )
@@ -88,8 +89,6 @@ class BareZygote:
 
 def serve_zygote() -> NoReturn:
     """The template's side of BareZygote."""
-    import sys
-
     import msgspec  # noqa: F401
     import wasmtime  # noqa: F401
 

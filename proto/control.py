@@ -231,7 +231,7 @@ class StopTree(Message, tag="stop_tree", frozen=True):
 
 
 class Report(Message, tag="report", frozen=True):
-    """How an actor ended (theater.handle.StopReport): answer to a client's Shutdown and Terminate."""
+    """How an actor ended, ``seconds`` after the order: answer to a client's Shutdown and Terminate."""
 
     id: int
     cause: dict[str, Any]

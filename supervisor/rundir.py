@@ -12,12 +12,15 @@ import json
 import os
 import shutil
 import stat
+import time
 from typing import Any
 
 from theater.rundir import runs_base
 
 LOCK = "lock"
 ABOUT = "supervisor.json"
+LOCK_TRIES = 5
+LOCK_PAUSE_S = 0.02
 
 
 class RunDirError(Exception):
@@ -31,12 +34,10 @@ class RunDir:
         self.path = os.path.abspath(path)
         _make_private(self.path)
         self._lock = os.open(os.path.join(self.path, LOCK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        if not _lock(self._lock):
             os.close(self._lock)
             text = f"{self.path}: another supervisor is running here; stop it, or use another --run-dir"
-            raise RunDirError(text) from None
+            raise RunDirError(text)
         self._clear()
         os.mkdir(os.path.join(self.path, "w"), 0o700)
 
@@ -70,6 +71,18 @@ def default_run_dir(name: str, tree: str) -> str:
     """Where a tree runs unless told otherwise: one directory per tree file."""
     digest = hashlib.sha256(os.path.realpath(tree).encode()).hexdigest()[:8]
     return os.path.join(str(runs_base()), f"{name[:40]}-{digest}")
+
+
+def _lock(fd: int) -> bool:
+    """Take the lock; somebody who only looks whether it is held may hold it for an instant."""
+    for _ in range(LOCK_TRIES):
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            time.sleep(LOCK_PAUSE_S)
+        else:
+            return True
+    return False
 
 
 def _make_private(path: str) -> None:

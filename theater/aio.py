@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from proto import control, info
+from proto import control, info, operation
 from theater import answers, conversation
 from theater.aiolink import AsyncLink
 from theater.aiosubscription import AsyncSubscription
@@ -199,11 +199,11 @@ class AsyncActorHandle:
     ) -> Any:
         """Call an exported function and return its result (see ``ActorHandle.call``)."""
         order = Order(timeout, deadline, wait, cancel_running, retry_on_restart)
-        return answers.result_from(await self._calling(name, params, order), raw)
+        return answers.result_from(await self._call(name, params, order), raw)
 
     async def call_void(self, name: str, encoded: bytes | tuple[Any, ...] = b"", *, timeout: Timeout = DEFAULT) -> None:
         """Call with parameters that are already encoded, and discard the result unread."""
-        await self._calling(name, encoded or (), Order(timeout, void=True))
+        await self._call(name, encoded or (), Order(timeout, void=True))
 
     async def send(self, name: str, params: Any = (), *, timeout: Timeout = DEFAULT) -> None:
         """Send a call and go on at once: nobody waits for it, nobody sees its result or its error."""
@@ -339,9 +339,18 @@ class AsyncActorHandle:
     ) -> tuple[dict[str, Any], list[bytes]]:
         return await self._client.converse(conversation.question(self._who, kind, fields, timeout))
 
-    async def _calling(self, name: str, params: Any, order: Order) -> list[bytes]:
-        encode = answers.encoder(self._client.signatures, name, params, self._note)
-        return await self._client.converse(conversation.call(self._who, encode, order))
+    async def _call(self, name: str, params: Any, order: Order) -> list[bytes]:
+        """Call straight away when the actor and its functions are known (see ``ActorHandle._call``)."""
+        link = self._client.link()
+        route = None if order.retry_on_restart else link.known(self._who)
+        signatures = self._client.signatures.get(route.package) if route is not None else None
+        if route is None or signatures is None:
+            encode = answers.encoder(self._client.signatures, name, params, self._note)
+            return await link.converse(conversation.call(self._who, encode, order))
+        self._last = route.incarnation
+        full, body = signatures.encode(name, params)
+        limit = conversation.call_limit(order, route)
+        return await link.operate(route, operation.Call, conversation.call_fields(full, order, limit), limit, body)
 
     def _note(self, route: Route) -> None:
         self._last = route.incarnation

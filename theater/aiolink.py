@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from proto import control, info, operation
 from proto.envelope import Codec, Message
-from theater.conversation import Ask, AwaitEnd, Operate, Pause, Post, T, Talk, Where
+from theater.conversation import Ask, AwaitEnd, Operate, Pause, Post, T, Talk, Where, Who
 from theater.errors import (
     ActorError,
     ChannelClosed,
@@ -132,6 +132,11 @@ class AsyncLink:
         if route.ended:
             raise ChannelClosed(route.cause)
         return route
+
+    def known(self, who: Who) -> Route | None:
+        """Return the route to the actor if it is known and still good, without asking."""
+        route = self.wires.routes.get(who.target)
+        return route if route is None or who.incarnation in (None, route.incarnation) else None
 
     def attend(self, route: Route) -> None:
         """Have the loop read what comes on this route."""

@@ -37,8 +37,7 @@ def encoder(
         signatures = known.get(route.package)
         if signatures is None:
             signatures = yield from learn(known, Who(route.path), route.package, DEFAULT)
-        plan = signatures.plan(name)
-        return plan.name, params if isinstance(params, bytes) else plan.encode(params)
+        return signatures.encode(name, params)
 
     return encode
 

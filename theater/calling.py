@@ -76,6 +76,11 @@ class Signatures:
             raise FunctionNotFound(f"{name} (could be {' or '.join(self._ambiguous[name])})")
         raise FunctionNotFound(name)
 
+    def encode(self, name: str, params: Any) -> tuple[str, bytes]:
+        """Return the full name of a function and its encoded parameters; bytes are encoded already."""
+        plan = self.plan(name)
+        return plan.name, params if isinstance(params, bytes) else plan.encode(params)
+
     def names(self) -> tuple[str, ...]:
         """The full names of all exported functions."""
         return tuple(sorted({plan.name for plan in self._plans.values()}))

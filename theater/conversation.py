@@ -122,8 +122,7 @@ def call(who: Who, encode: Callable[[Route], Talk[tuple[str, bytes]]], order: Or
 
     def attempt(route: Route, left: float | None) -> Talk[list[bytes]]:
         name, body = yield from encode(route)
-        fields = (name, _ms(order.deadline_s), _ms(left), order.wait, order.cancel_running, order.void)
-        bodies: list[bytes] = yield Operate(route, operation.Call, fields, left, body)
+        bodies: list[bytes] = yield Operate(route, operation.Call, call_fields(name, order, left), left, body)
         return bodies
 
     return (yield from _at_most_twice(who, attempt, order))
@@ -148,6 +147,11 @@ def http_request(who: Who, fields: tuple[Any, ...], body: bytes, order: Order) -
     return HttpResponse(status, headers, content)
 
 
+def call_fields(name: str, order: Order, left: float | None) -> tuple[Any, ...]:
+    """Return what a Call says after its id; ``left`` are the seconds the caller will wait."""
+    return name, _ms(order.deadline_s), _ms(left), order.wait, order.cancel_running, order.void
+
+
 def _at_most_twice(
     who: Who, attempt: Callable[[Route, float | None], Talk[list[bytes]]], order: Order
 ) -> Talk[list[bytes]]:
@@ -156,7 +160,7 @@ def _at_most_twice(
     route = yield from locate(
         who, INFO_TIMEOUT_S if order.timeout is DEFAULT else order.timeout, order.retry_on_restart
     )
-    limit = _call_limit(order, route)
+    limit = call_limit(order, route)
     try:
         return (yield from attempt(route, _left(began, limit)))
     except OperationTimeout:
@@ -317,7 +321,8 @@ def _check_life(who: Who, timeout: Timeout) -> Talk[None]:
         yield from locate(who, info_limit(timeout))
 
 
-def _call_limit(order: Order, route: Route) -> float | None:
+def call_limit(order: Order, route: Route) -> float | None:
+    """Seconds a caller waits: what it says, else a little longer than the guest may compute (H3)."""
     if order.timeout is not DEFAULT:
         return order.timeout
     if order.deadline_s is not None:

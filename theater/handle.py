@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from proto import control, info
+from proto import control, info, operation
 from theater import answers, conversation
 from theater.cause import Cause, from_plain
-from theater.conversation import DEFAULT, Order, Talk, Timeout, Who
+from theater.conversation import DEFAULT, Order, Timeout, Who
 from theater.records import (
     ActorMetrics,
     ActorStatus,
@@ -94,14 +94,14 @@ class ActorHandle:
         more if the actor's life ended before it answered; only for functions that may run twice.
         """
         order = Order(timeout, deadline, wait, cancel_running, retry_on_restart)
-        return answers.result_from(self._client.converse(self._calling(name, params, order)), raw)
+        return answers.result_from(self._call(name, params, order), raw)
 
     def call_void(self, name: str, encoded: bytes | tuple[Any, ...] = b"", *, timeout: Timeout = DEFAULT) -> None:
         """Call with parameters that are already encoded (an encoded tuple), and discard the result unread.
 
         A tuple of Python values is encoded as ``call`` does.
         """
-        self._client.converse(self._calling(name, encoded or (), Order(timeout, void=True)))
+        self._call(name, encoded or (), Order(timeout, void=True))
 
     def send(self, name: str, params: Any = (), *, timeout: Timeout = DEFAULT) -> None:
         """Send a call and go on at once: nobody waits for it, nobody sees its result or its error."""
@@ -254,8 +254,22 @@ class ActorHandle:
     def _order(self, kind: Any, fields: tuple[Any, ...], timeout: Timeout) -> None:
         self._client.converse(conversation.order(self._who, kind, fields, timeout))
 
-    def _calling(self, name: str, params: Any, order: Order) -> Talk[list[bytes]]:
-        return conversation.call(self._who, answers.encoder(self._client.signatures, name, params, self._note), order)
+    def _call(self, name: str, params: Any, order: Order) -> list[bytes]:
+        """Call straight away when the actor and its functions are known; else in a conversation that finds out.
+
+        The short way saves a tenth of a round trip. What can go wrong in it is answered by the same link in the same
+        words; only a retry needs the conversation.
+        """
+        link = self._client.link()
+        route = None if order.retry_on_restart else link.known(self._who)
+        signatures = self._client.signatures.get(route.package) if route is not None else None
+        if route is None or signatures is None:
+            encode = answers.encoder(self._client.signatures, name, params, self._note)
+            return link.converse(conversation.call(self._who, encode, order))
+        self._last = route.incarnation
+        full, body = signatures.encode(name, params)
+        limit = conversation.call_limit(order, route)
+        return link.operate(route, operation.Call, conversation.call_fields(full, order, limit), limit, body)
 
     def _note(self, route: Route) -> None:
         self._last = route.incarnation

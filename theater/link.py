@@ -18,7 +18,7 @@ import zmq
 
 from proto import control, info, operation
 from proto.envelope import Codec, Message
-from theater.conversation import Ask, AwaitEnd, Operate, Pause, Post, T, Talk, Where
+from theater.conversation import Ask, AwaitEnd, Operate, Pause, Post, T, Talk, Where, Who
 from theater.errors import ActorError, ChannelClosed, OperationTimeout, UnexpectedError, from_wire
 from theater.rundir import Run
 from theater.wires import LAST_WORDS_S, NOBLOCK, POSTED_LINGER_MS, Pool, Received, Route, SupervisorGone, Wires, send
@@ -86,6 +86,12 @@ class Link:
             raise ChannelClosed(route.cause)
         return route
 
+    def known(self, who: Who) -> Route | None:
+        """Return the route to the actor if it is known and still good, without asking."""
+        self.look()
+        route = self.wires.routes.get(who.target)
+        return route if route is None or who.incarnation in (None, route.incarnation) else None
+
     def await_end(self, route: Route, timeout: float | None) -> dict[str, Any] | None:
         """Return the cause when this life has ended."""
         self._wait(lambda: route.ended, timeout)
@@ -135,18 +141,21 @@ class Link:
 
     def _await_reply(self, route: Route, request: int, timeout: float | None) -> list[bytes]:
         deadline = None if timeout is None else monotonic() + timeout
+        is_likely = False
         while True:
-            while (received := route.read()) is not None:
+            while (received := route.read(is_likely)) is not None:
                 answer, bodies = received
                 if answer.id == request:
                     return _returned(answer, bodies)
+                is_likely = False
             if route.ended or self.wires.is_gone:
                 return self._last_words(route, request)
             left_ms = _left_ms(deadline)
             if left_ms is not None and left_ms <= 0:
                 raise OperationTimeout(timeout)
             ready = route.waiter.poll(left_ms)
-            if len(ready) != 1 or ready[0][0] != route.fd:
+            is_likely = len(ready) == 1 and ready[0][0] == route.fd
+            if not is_likely:
                 self._news()
 
     def _last_words(self, route: Route, request: int) -> list[bytes]:

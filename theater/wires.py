@@ -124,11 +124,19 @@ class Route:
     def life(self) -> Life:
         return (self.actor_id, self.incarnation)
 
-    def read(self) -> Received | None:
-        """Return the next answer of the worker, None if there is none now. Frames nobody should send are skipped."""
+    def read(self, is_likely: bool = False) -> Received | None:
+        """Return the next answer of the worker, None if there is none now. Frames nobody should send are skipped.
+
+        ``is_likely``: the descriptor says that something is there, so receiving is tried before asking.
+        """
         line = self.line
-        while get(line, EVENTS) & POLLIN:
-            header = receive(line, NOBLOCK)
+        while is_likely or get(line, EVENTS) & POLLIN:
+            try:
+                header = receive(line, NOBLOCK)
+            except zmq.Again:
+                is_likely = False
+                continue
+            is_likely = False
             bodies = []
             while get(line, RCVMORE):
                 bodies.append(receive(line, NOBLOCK))

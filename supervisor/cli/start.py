@@ -43,8 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--detach", action="store_true", help="run in the background; return when the tree is up")
     parser.add_argument("--ready-file", metavar="FILE", help="create FILE once the tree is up; removed at the end")
     levels = ("debug", "info", "warning", "error")
-    shown = "least level shown (default: warning; the store's logs.jsonl keeps all)"
-    parser.add_argument("--log-level", choices=levels, default="warning", help=shown)
+    shown = "least level shown (default: warning, error beside progress lines; the store's logs.jsonl keeps all)"
+    parser.add_argument("--log-level", choices=levels, help=shown)
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress lines")
 
 
@@ -70,7 +70,8 @@ def _foreground(args: argparse.Namespace, tree: TreeConfig) -> int:
     options = _options(args, tree)
     os.makedirs(options.store_dir, mode=0o700, exist_ok=True)
     file = LogFile(options.store_dir)
-    log = configure(args.log_level, False, file)
+    has_progress = sys.stderr.isatty() and not args.quiet
+    log = configure(args.log_level or ("error" if has_progress else "warning"), False, file)
     progress = Progress(quiet=args.quiet, ready_file=args.ready_file, name=tree.name)
     root = Root(options, tree.spec, log, progress.life, progress.up)
     try:
@@ -105,7 +106,10 @@ def _conclude(outcome: Outcome) -> int:
     if not outcome.started:
         for line in dict.fromkeys(outcome.failures):
             print(f"theater: {line}", file=sys.stderr)
-        if outcome.failures or outcome.reason != "shutdown":
+        if outcome.failures:
+            print("theater: the tree did not start", file=sys.stderr)
+            return FAILED
+        if outcome.reason != "shutdown":
             print(f"theater: the tree did not start: {outcome.reason}", file=sys.stderr)
             return FAILED
         return OK

@@ -38,6 +38,7 @@ class Deaths:
         if not life.is_alive:
             return
         life.stop_by = life.stop_by or by
+        life.stop_asked_ns = life.stop_asked_ns or self._s.loop.now_ns()
         if life.phase in (PREPARING, SPAWNING) or life.step == "hello":
             self.kill(life, by)
             return
@@ -59,6 +60,7 @@ class Deaths:
         if not life.is_alive:
             return
         life.killed_by = life.killed_by or by
+        life.stop_asked_ns = life.stop_asked_ns or self._s.loop.now_ns()
         life.killed_escalated = life.killed_escalated or escalated
         if life.pidfd >= 0:
             send_signal(life.pidfd, signal.SIGKILL)
@@ -147,7 +149,7 @@ class Deaths:
         life.pending.clear()
         for pending in pendings:
             self._s.links.give_up(pending, control.Refused(0, "channel_closed", (plain,)))
-        seconds = (self._s.loop.now_ns() - life.started_ns) / 1e9
+        seconds = (self._s.loop.now_ns() - life.stop_asked_ns) / 1e9 if life.stop_asked_ns else 0.0
         forced = cause.kind == KILLED
         exit_status = None if status is None else status.exit_code if status.signal is None else -status.signal
         for client, asked in life.stop_waiters:

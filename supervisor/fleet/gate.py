@@ -62,8 +62,8 @@ class Gate:
             info.Subscribe: self._subscribe,
             info.Unsubscribe: self._unsubscribe,
             info.Received: self._received,
-            control.Pause: self._forward_control,
-            control.Resume: self._forward_control,
+            control.Pause: lambda client, order: self._forward_control(client, order, pauses=True),
+            control.Resume: lambda client, order: self._forward_control(client, order, pauses=False),
             control.Shutdown: self._shutdown,
             control.Terminate: self._terminate,
             control.StartChild: self._start_child,
@@ -246,14 +246,22 @@ class Gate:
 
     # -- orders to actors --------------------------------------------------------------------------------------------
 
-    def _forward_control(self, client: bytes, order: Any) -> None:
+    def _forward_control(self, client: bytes, order: Any, pauses: bool) -> None:
+        """Pass a Pause or Resume on, and remember what came of it for ``status``."""
         actor = self._actor(client, order, self._refuse)
         if actor is None:
             return
-        if actor.life is None or not actor.life.is_alive:
+        life = actor.life
+        if life is None or not life.is_alive:
             self._closed(client, order.id, actor, self._refuse)
-        else:
-            self._s.links.question(actor.life, order, Pending(client, order.id, False))
+            return
+
+        def answered(message: Any, bodies: list[bytes]) -> None:
+            if isinstance(message, control.Done):
+                life.paused = pauses
+            self._s.links.answer(Pending(client, order.id, False), message, bodies)
+
+        self._s.links.question(life, order, Pending(client, order.id, False, answered))
 
     def _shutdown(self, client: bytes, order: control.Shutdown) -> None:
         self._end(client, order, lambda life: self._gracefully(life, order))

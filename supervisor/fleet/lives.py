@@ -57,6 +57,7 @@ class Life:
         "start_deadline",
         "started_ns",
         "step",
+        "stop_asked_ns",
         "stop_by",
         "stop_deadline_ms",
         "stop_waiters",
@@ -89,6 +90,8 @@ class Life:
         self.killed_by: str | None = None
         self.killed_escalated = False
         self.stop_by: str | None = None
+        self.stop_asked_ns = 0
+        """When the first order to end it came; 0 if none did."""
         self.stop_deadline_ms: int | None = None
         self.paused = False
         self.was_ready = False

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from supervisor.fleet.forest import MAIN
 from supervisor.fleet.lives import ENDED, RUNNING, STOPPING, Actor
 from supervisor.fleet.services import Services
 
-TEXTS = {"starting": "Starting", "running": "Running", "shutting_down": "Shutting Down", "stopped": "Stopped"}
+TEXTS = {
+    "starting": "Starting",
+    "running": "Running",
+    "paused": "Paused",
+    "shutting_down": "Shutting Down",
+    "stopped": "Stopped",
+    "restarting": "Stopped",
+}
 
 
 def actor_state(actor: Actor) -> str:
     """One word for where an actor is, as far as the root knows."""
     life = actor.life
     if life is None or life.phase == ENDED:
-        return "stopped"
+        return "stopped" if actor.is_over else "restarting"
     if life.phase == STOPPING:
         return "shutting_down"
-    return "running" if life.phase == RUNNING else "starting"
+    if life.phase != RUNNING:
+        return "starting"
+    return "paused" if life.paused else "running"
 
 
 def actor_status(actor: Actor, now_ns: int) -> dict[str, Any]:
@@ -29,7 +39,7 @@ def actor_status(actor: Actor, now_ns: int) -> dict[str, Any]:
         "state": state,
         "text": TEXTS[state],
         "detail": life.step if life is not None and state == "starting" else "",
-        "since_ns": now_ns - actor.since_ns,
+        "since_ns": time.time_ns() - (now_ns - actor.since_ns),
         "queued": 0,
         "incarnation": actor.incarnations,
         "pid": life.pid if life is not None and life.is_alive else None,

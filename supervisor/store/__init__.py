@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from supervisor.store.reader import StoreReader
+    from supervisor.store.rings import leftovers
     from supervisor.store.schema import StoreError
     from supervisor.store.writer import StoreWriter
 
-__all__ = ["StoreError", "StoreReader", "StoreWriter"]
+__all__ = ["StoreError", "StoreReader", "StoreWriter", "leftovers"]
 
-_HOMES = {"StoreError": "schema", "StoreReader": "reader", "StoreWriter": "writer"}
+_HOMES = {"StoreError": "schema", "StoreReader": "reader", "StoreWriter": "writer", "leftovers": "rings"}
 
 
 def __getattr__(name: str) -> Any:
@@ -20,4 +21,4 @@ def __getattr__(name: str) -> Any:
         import importlib
 
         return getattr(importlib.import_module(f"supervisor.store.{_HOMES[name]}"), name)
-    raise AttributeError(name)
+    raise AttributeError(f"module 'supervisor.store' has no attribute {name!r}")

@@ -1,18 +1,25 @@
-"""Reading a store, while a tree runs or after it has stopped. Never writes."""
+"""Reading a store, while a tree runs or after it has stopped. Never writes.
+
+Rows are read a few at a time, in transactions of their own: a reader that takes its time holds nobody up.
+"""
 
 from __future__ import annotations
 
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from supervisor.store.schema import open_for_reading
-from theater.chain import Bad, ChainError, ChainEvent, Report, encode_frame, iter_batch, verify
+from supervisor.store.schema import StoreError, open_for_reading, path_of
+from theater.chain import Bad, ChainError, ChainEvent, Report, iter_batch, verify
+from theater.chain.batch import frame_end
+from theater.chain.verifying import DATA, MISSING, ORDER, PARENT
 
-BATCH = "first_seq, last_seq, incarnation, prev_hash, head_hash, events"
+ROWS_PER_READ: Final = 16
+SEQ_MAX: Final = (1 << 63) - 1
+HASH_BYTES: Final = 32
 
 
 class StoredActor(msgspec.Struct, frozen=True):
@@ -24,6 +31,7 @@ class StoredActor(msgspec.Struct, frozen=True):
     events: int
     """Number of events stored."""
     last_seq: int
+    """Number of the last event, -1 if there is none."""
     head_hash: bytes | None
 
 
@@ -39,8 +47,22 @@ class StoredIncarnation(msgspec.Struct, frozen=True):
     cause: dict[str, Any] | None
 
 
+class _Row(NamedTuple):
+    """One batch."""
+
+    first_seq: int
+    last_seq: int
+    incarnation: int
+    prev_hash: bytes | None
+    head_hash: bytes
+    events: bytes
+
+
+_ROW: Final = ", ".join(_Row._fields)
+
+
 class StoreReader:
-    """A read-only view of a store directory.
+    """A read-only view of a store directory. Use it in ``with``, or call ``close``.
 
     Raises:
         StoreError: there is none, or it cannot be read.
@@ -52,27 +74,20 @@ class StoreReader:
 
     def actors(self) -> list[StoredActor]:
         """Every actor, by path."""
-        sql = """
-            SELECT a.id, a.path, a.created_ns,
-                   coalesce(sum(b.last_seq - b.first_seq + 1), 0), coalesce(max(b.last_seq), -1)
-            FROM actors a LEFT JOIN batches b ON b.actor = a.id GROUP BY a.id ORDER BY a.path
-        """
-        return [StoredActor(i, path, at, n, last, self._head(i)) for i, path, at, n, last in self._db.execute(sql)]
+        return [self._actor(*row) for row in self._all("SELECT id, path, created_ns FROM actors ORDER BY path")]
 
     def find(self, target: str) -> StoredActor | None:
         """The actor of a path or id."""
-        return next((actor for actor in self.actors() if target in (actor.path, actor.id)), None)
+        rows = self._all("SELECT id, path, created_ns FROM actors WHERE path = ?1 OR id = ?1", target)
+        return self._actor(*rows[0]) if rows else None
 
     def incarnations(self, actor: str) -> list[StoredIncarnation]:
         """The incarnations of an actor (by id), oldest first."""
         sql = """
             SELECT number, package, manifest, first_seq, started_ns, ended_ns, cause
-            FROM incarnations WHERE actor = ? ORDER BY started_ns
+            FROM incarnations WHERE actor = ? ORDER BY started_ns, first_seq
         """
-        return [
-            StoredIncarnation(number, package, manifest, first, begun, ended, json.loads(cause) if cause else None)
-            for number, package, manifest, first, begun, ended, cause in self._db.execute(sql, (actor,))
-        ]
+        return [StoredIncarnation(*row) for row in ((*row[:6], _plain(row[6])) for row in self._all(sql, actor))]
 
     def events(
         self,
@@ -89,45 +104,61 @@ class StoreReader:
             since, until: first and last number, both included.
             types: only events of exactly these types.
             limit: at most so many.
+
+        Raises:
+            StoreError: the store cannot be read there.
         """
         wanted = None if types is None else frozenset(types)
-        count = 0
-        for event in self._events(actor, since or 0, until, reverse):
-            if wanted is not None and event.event_type not in wanted:
-                continue
-            if limit is not None and count >= limit:
-                return
-            count += 1
-            yield event
+        room = SEQ_MAX if limit is None else limit
+        first, last = since or 0, SEQ_MAX if until is None else until
+        for row in self._rows(actor, first, last, reverse):
+            for event in self._events_of(row, reverse):
+                if room <= 0:
+                    return
+                if first <= event.seq <= last and (wanted is None or event.event_type in wanted):
+                    room -= 1
+                    yield event
 
     def page(self, actor: str, since: int | None, count: int) -> tuple[dict[str, Any], bytes]:
         """Return up to ``count`` events from a number on (None: the newest) as a batch, with what to know of it."""
-        if since is None:
-            events = list(self.events(actor, limit=count, reverse=True))[::-1]
-        else:
-            events = list(self.events(actor, since=since, limit=count))
-        base = events[0].parent_hash if events else None
-        data = {"count": len(events), "first_seq": events[0].seq if events else since or 0, "base_hash": base}
-        return data, b"".join(encode_frame(e.seq, e.time_ns, e.event_type, e.data, e.hash) for e in events)
+        first = max(0, self._last(actor)[0] + 1 - count) if since is None else since
+        parts: list[bytes] = []
+        found, base_hash, begin = 0, None, first
+        for row in self._rows(actor, first, SEQ_MAX, False):
+            if found >= count:
+                break
+            skipped = max(0, first - row.first_seq)
+            taken = min(count - found, row.last_seq + 1 - row.first_seq - skipped)
+            before, rest = self._cut(row, skipped, taken)
+            if not parts:
+                base_hash = before[-HASH_BYTES:] or row.prev_hash
+                begin = row.first_seq + skipped
+            parts.append(rest)
+            found += taken
+        return {"count": found, "first_seq": begin, "base_hash": base_hash}, b"".join(parts)
 
     def verify(self, actor: str) -> Report:
-        """Check every link and hash of an actor's stored chain, and that the rows agree with the events in them."""
-        first = self._db.execute(
-            "SELECT first_seq, prev_hash FROM batches WHERE actor = ? ORDER BY first_seq LIMIT 1", (actor,)
-        ).fetchone()
-        if first is None:
-            return Report(True, 0, None, None)
-        first_seq, base_hash = first
-        base_hash = None if first_seq == 0 else base_hash
-        try:
-            report = verify(self._events(actor, 0, None, False), base_hash, base_seq=first_seq - 1)
-        except ChainError as error:
-            return Report(False, 0, Bad(first_seq, "data", "a batch of events", str(error)), None)
-        head = self._head(actor)
-        if report.ok and report.head != head:
-            bad = Bad(first_seq + report.events - 1, "data", _hex(report.head), _hex(head))
-            return Report(False, report.events, bad, report.head)
-        return report
+        """Check every number, link and hash of an actor's stored chain, and that its rows say what is in them.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        count, head = 0, None
+        for row in self._rows(actor, -SEQ_MAX, SEQ_MAX, False):
+            bad = _row_problem(row, count, head)
+            if bad is not None:
+                return Report(False, count, bad, head)
+            try:
+                report = verify(iter_batch(row.events, head), head, base_seq=count - 1)
+            except ChainError as error:
+                return Report(False, count, Bad(row.first_seq, DATA, "a batch of events", str(error)), head)
+            count, head = count + report.events, report.head
+            if report.ok:
+                bad = _end_problem(row, count, head)
+                report = Report(bad is None, count, bad, head)
+            if not report.ok:
+                return Report(False, count, report.first_bad, head)
+        return Report(True, count, None, head)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -139,23 +170,88 @@ class StoreReader:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _head(self, actor: str) -> bytes | None:
-        sql = "SELECT head_hash FROM batches WHERE actor = ? ORDER BY first_seq DESC LIMIT 1"
-        row = self._db.execute(sql, (actor,)).fetchone()
-        return row[0] if row else None
+    # -- rows ----------------------------------------------------------------------------------------------------------
 
-    def _events(self, actor: str, since: int, until: int | None, reverse: bool) -> Iterator[ChainEvent]:
+    def _all(self, sql: str, *values: Any) -> list[Any]:
+        try:
+            return self._db.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise StoreError(f"{path_of(self.directory)}: cannot be read: {error}") from None
+
+    def _actor(self, id: str, path: str, created_ns: int) -> StoredActor:
+        last_seq, head_hash = self._last(id)
+        first = self._all("SELECT min(first_seq) FROM batches WHERE actor = ?", id)[0][0]
+        return StoredActor(id, path, created_ns, 0 if first is None else last_seq + 1 - first, last_seq, head_hash)
+
+    def _last(self, actor: str) -> tuple[int, bytes | None]:
+        sql = "SELECT last_seq, head_hash FROM batches WHERE actor = ? ORDER BY first_seq DESC LIMIT 1"
+        rows = self._all(sql, actor)
+        return rows[0] if rows else (-1, None)
+
+    def _rows(self, actor: str, since: int, until: int, reverse: bool) -> Iterator[_Row]:
+        """Yield the batches that hold events ``since``..``until``, in order."""
+        sql = "SELECT max(first_seq) FROM batches WHERE actor = ? AND first_seq <= ?"
+        holder = self._all(sql, actor, since)[0][0]
+        low, high = since if holder is None else holder, until
         order = "DESC" if reverse else "ASC"
         sql = f"""
-            SELECT {BATCH} FROM batches WHERE actor = ? AND last_seq >= ? AND first_seq <= ? ORDER BY first_seq {order}
+            SELECT {_ROW} FROM batches WHERE actor = ? AND first_seq BETWEEN ? AND ?
+            ORDER BY first_seq {order} LIMIT {ROWS_PER_READ}
         """
-        last = until if until is not None else (1 << 62)
-        for _, _, incarnation, prev, _, blob in self._db.execute(sql, (actor, since, last)):
-            events: Iterable[ChainEvent] = iter_batch(blob, prev, incarnation=incarnation)
+        while rows := self._all(sql, actor, low, high):
+            yield from map(_Row._make, rows)
             if reverse:
-                events = reversed(list(events))
-            yield from (event for event in events if since <= event.seq <= last)
+                high = rows[-1][0] - 1
+            else:
+                low = rows[-1][0] + 1
+
+    def _events_of(self, row: _Row, reverse: bool) -> Iterable[ChainEvent]:
+        try:
+            events = list(iter_batch(row.events, row.prev_hash, incarnation=row.incarnation))
+        except ChainError as error:
+            raise self._unreadable(row, error) from None
+        return reversed(events) if reverse else events
+
+    def _cut(self, row: _Row, skipped: int, taken: int) -> tuple[bytes, bytes]:
+        """Return the first frames of a batch, and a number of frames behind them."""
+        at, begin = 0, 0
+        try:
+            for number in range(skipped + taken):
+                if number == skipped:
+                    begin = at
+                at = frame_end(row.events, at)
+        except ChainError as error:
+            raise self._unreadable(row, error) from None
+        return row.events[:begin], row.events[begin:at]
+
+    def _unreadable(self, row: _Row, error: ChainError) -> StoreError:
+        place = f"batch {row.first_seq}..{row.last_seq}"
+        return StoreError(f"{path_of(self.directory)}: {place} cannot be read: {error}; `theater verify` says more")
+
+
+def _row_problem(row: _Row, expected_seq: int, head: bytes | None) -> Bad | None:
+    """Say what is wrong with the place of a row, before its events are looked at."""
+    if row.first_seq != expected_seq:
+        what = MISSING if row.first_seq > expected_seq else ORDER
+        return Bad(row.first_seq, what, f"event {expected_seq}", f"event {row.first_seq}")
+    if row.prev_hash != head:
+        return Bad(row.first_seq, PARENT, _hex(head), _hex(row.prev_hash))
+    return None
+
+
+def _end_problem(row: _Row, count: int, head: bytes | None) -> Bad | None:
+    """Say what is wrong with the end of a row whose events are sound."""
+    if count != row.last_seq + 1:
+        return Bad(count, MISSING, f"events up to {row.last_seq}", f"events up to {count - 1}")
+    if head != row.head_hash:
+        return Bad(row.last_seq, DATA, _hex(row.head_hash), _hex(head))
+    return None
+
+
+def _plain(cause: str | None) -> dict[str, Any] | None:
+    plain: dict[str, Any] | None = json.loads(cause) if cause else None
+    return plain
 
 
 def _hex(digest: bytes | None) -> str:
-    return "none" if digest is None else digest.hex()
+    return "the origin" if digest is None else digest.hex()

@@ -12,6 +12,7 @@ import sqlite3
 import threading
 import time
 import uuid
+import weakref
 from collections import deque
 from typing import Any, Final
 
@@ -59,6 +60,7 @@ class StoreWriter:
         """Closing: when the thread stops trying."""
         self._failure: BaseException | None = None
         self._told = os.eventfd(1 if self._results else 0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        weakref.finalize(self, os.close, self._told)  # results may be taken even after ``close``
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 

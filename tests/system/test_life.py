@@ -225,3 +225,15 @@ def test_guest_log_lines_arrive_with_actor_and_incarnation(start: Start) -> None
     line = until(lines, "the log line")[0]
 
     assert (line["actor"], line["incarnation"], line["origin"]) == ("/counter", 1, "guest")
+
+
+def test_status_tells_a_paused_actor(start: Start) -> None:
+    """`status` and `tree` show what pause and resume did."""
+    tree = start(ONE)
+
+    tree.cli("pause", "/counter")
+    paused = tree.client.tree()["root"]["children"][0]["state"]
+    tree.cli("resume", "/counter")
+    resumed = tree.client.tree()["root"]["children"][0]["state"]
+
+    assert (paused, resumed) == ("paused", "running")
