@@ -57,9 +57,10 @@ class BareZygote:
         self.endpoint = f"ipc://{self.directory}/s"
         self.context = zmq.Context()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        serve = "import benchmarks.floors as f; f.serve_zygote()"
         self.pid = os.posix_spawn(
             sys.executable,
-            [sys.executable, "-c", "import benchmarks.floors as f; f.serve_zygote()", str(theirs.fileno()), self.endpoint],
+            [sys.executable, "-c", serve, str(theirs.fileno()), self.endpoint],
             os.environ | {"PYTHONPATH": os.getcwd()},
             file_actions=[(os.POSIX_SPAWN_DUP2, theirs.fileno(), 3)],
         )

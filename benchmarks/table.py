@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import statistics
+import time
 from collections.abc import Callable, Sequence
 from time import perf_counter_ns
+
+SETTLE_S = 0.05
 
 
 def times_us(action: Callable[[], object], count: int, warm: int = 20) -> list[float]:
@@ -17,6 +20,11 @@ def times_us(action: Callable[[], object], count: int, warm: int = 20) -> list[f
         action()
         out.append((perf_counter_ns() - began) / 1000)
     return out
+
+
+def settle() -> None:
+    """Let what the last measurement left behind come to an end; this is a measurement, not a test."""
+    time.sleep(SETTLE_S)
 
 
 def spread(samples: Sequence[float]) -> tuple[float, float]:

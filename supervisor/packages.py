@@ -21,6 +21,10 @@ from supervisor.spawner.children import reap, send_signal
 
 PREPARE_MS_MAX = 600_000
 OUTPUT_BYTES_MAX = 64 * 1024 * 1024
+FILES_PER_RUN_MAX = 256
+"""A command line has its limits."""
+KNOWN_MAX = 4096
+"""Packages remembered; a guest may hand over new ones for ever."""
 
 
 class Prepared(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,21 +63,33 @@ class Packages:
         """End the helper if it runs. Nobody is called any more."""
         self._wanted.clear()
         if self._run is not None:
-            self._run.kill()
+            self._run.close()
+            self._run = None
 
     def _start(self) -> None:
-        if self._run is None and self._wanted:
-            files, self._wanted = self._wanted, {}
+        if self._run is not None or not self._wanted:
+            return
+        files = {file: self._wanted.pop(file) for file in list(self._wanted)[:FILES_PER_RUN_MAX]}
+        try:
             self._run = _Run(self._loop, self._cache_dir, files, self._finished)
+        except OSError as error:
+            text = f"cannot start the compiler process: {error}"
+            self._finished([(None, Prepared(file=file, error=text), waiting) for file, waiting in files.items()])
 
     def _finished(self, results: list[tuple[Stamp | None, Prepared, list[Done]]]) -> None:
         self._run = None
         for stamp, prepared, waiting in results:
             if prepared.error is None and stamp is not None:
-                self._known[prepared.file] = (stamp, prepared)
+                self._remember(stamp, prepared)
             for done in waiting:
                 done(prepared)
-        self._start()
+        if self._wanted:
+            self._loop.call_soon(self._start)
+
+    def _remember(self, stamp: Stamp, prepared: Prepared) -> None:
+        self._known[prepared.file] = (stamp, prepared)
+        while len(self._known) > KNOWN_MAX:
+            del self._known[next(iter(self._known))]
 
 
 class _Run:
@@ -108,7 +124,14 @@ class _Run:
         self._timer = loop.call_later(PREPARE_MS_MAX, self.kill)
 
     def kill(self) -> None:
+        """End the process; what it has answered so far counts."""
         send_signal(self._pidfd, signal.SIGKILL)
+
+    def close(self) -> None:
+        """End the process and forget it; nobody is told."""
+        self.kill()
+        _wait(self._pidfd)
+        self._release()
 
     def _read(self) -> None:
         try:
@@ -122,15 +145,13 @@ class _Run:
             self.kill()
 
     def _ended(self) -> None:
-        status = reap(self._pidfd)
+        status = _status(self._pidfd)
         if status is None:
             return
-        self._timer.cancel()
         self._drain()
-        self._loop.remove_reader(self._pidfd)
-        os.close(self._pidfd)
+        self._release()
         answers = _parse(bytes(self._output))
-        missing = f"the compiler process ended without an answer ({status})"
+        missing = f"the compiler process {status} before it had answered"
         self._finished(
             [
                 (self._stamps[file], answers.get(file) or Prepared(file=file, error=missing), waiting)
@@ -138,14 +159,37 @@ class _Run:
             ]
         )
 
+    def _release(self) -> None:
+        self._timer.cancel()
+        for fd in (self._stdout.fileno(), self._pidfd):
+            self._loop.remove_reader(fd)
+        self._stdout.close()
+        os.close(self._pidfd)
+
     def _drain(self) -> None:
-        self._loop.remove_reader(self._stdout.fileno())
         try:
             while data := os.read(self._stdout.fileno(), 1 << 20):
                 self._output += data
         except BlockingIOError:
             pass
-        self._stdout.close()
+
+
+def _status(pidfd: int) -> str | None:
+    """How the process ended, in words; None while it runs."""
+    try:
+        status = reap(pidfd)
+    except ChildProcessError:
+        return "has gone"  # as PID 1 somebody may reap before us
+    if status is None:
+        return None
+    return f"ended by signal {status.signal}" if status.signal is not None else f"ended with code {status.exit_code}"
+
+
+def _wait(pidfd: int) -> None:
+    try:
+        os.waitid(os.P_PIDFD, pidfd, os.WEXITED)
+    except ChildProcessError:
+        pass
 
 
 def _parse(output: bytes) -> dict[str, Prepared]:

@@ -136,6 +136,7 @@ class Root:
         refusals = Refusals(self._log)
         deaths = Deaths(s)
         births = Births(s, deaths)
+        self._spares = births.spares
         s.forest = Forest(s, births, deaths)
         families = Families(s, deaths)
         subscriptions = Subscriptions(s)
@@ -269,6 +270,7 @@ class Root:
                 signal.pidfd_send_signal(life.pidfd, signal.SIGKILL)
                 os.waitid(os.P_PIDFD, life.pidfd, os.WEXITED)
                 os.close(life.pidfd)
+        self._spares.close()
         s.packages.close()
         s.spawner.close()
         s.history.close()

@@ -19,6 +19,12 @@ from theater.rundir import runs_base
 
 LOCK = "lock"
 ABOUT = "supervisor.json"
+LOCK_TRIES = 20
+LOCK_PAUSE_S = 0.01
+SOCKET_PATH_BYTES_MAX = 107
+"""What the kernel allows (unix(7))."""
+SOCKET_NAME_CHARS = 16
+"""The longest names are those of the workers' sockets, ``w/`` and so many characters."""
 LOCK_TRIES = 5
 LOCK_PAUSE_S = 0.02
 
@@ -32,12 +38,8 @@ class RunDir:
 
     def __init__(self, path: str) -> None:
         self.path = os.path.abspath(path)
-        _make_private(self.path)
-        self._lock = os.open(os.path.join(self.path, LOCK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        if not _lock(self._lock):
-            os.close(self._lock)
-            text = f"{self.path}: another supervisor is running here; stop it, or use another --run-dir"
-            raise RunDirError(text)
+        _check_length(self.path)
+        self._lock = _take_lock(self.path)
         self._clear()
         os.mkdir(os.path.join(self.path, "w"), 0o700)
 
@@ -83,6 +85,38 @@ def _lock(fd: int) -> bool:
         else:
             return True
     return False
+
+
+def _check_length(path: str) -> None:
+    size = len(os.fsencode(os.path.join(path, "w", "0" * SOCKET_NAME_CHARS)))
+    if size > SOCKET_PATH_BYTES_MAX:
+        over = size - SOCKET_PATH_BYTES_MAX
+        raise RunDirError(f"{path}: {over} bytes too long for the sockets in it; choose a shorter --run-dir")
+
+
+def _take_lock(path: str) -> int:
+    """Lock the directory and return the lock's descriptor.
+
+    A client that asks whether we live holds the lock for an instant, and a root that ends removes its lock file: both
+    are over in a moment, so only a lock that stays taken is somebody else's.
+    """
+    for attempt in range(LOCK_TRIES):
+        if attempt:
+            time.sleep(LOCK_PAUSE_S)
+        _make_private(path)
+        name = os.path.join(path, LOCK)
+        try:
+            fd = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except FileNotFoundError:
+            continue  # the directory was removed under us
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(fd), os.stat(name)):
+                return fd
+        except (BlockingIOError, FileNotFoundError):
+            pass
+        os.close(fd)
+    raise RunDirError(f"{path}: another supervisor is running here; stop it, or use another --run-dir")
 
 
 def _make_private(path: str) -> None:

@@ -15,9 +15,20 @@ from typing import Any, Final
 
 import zmq
 
+from proto.limits import BODY_BYTES_MAX, HEADER_BYTES_MAX
+
 MAX_SOCKETS: Final = 8192
 BACKLOG: Final = 4096
 SEND_HWM: Final = 10_000
+RECEIVE_HWM: Final = {"control": 0, "gate": 1_000, "stream": 0}
+"""Messages of one peer that may wait. Workers are bounded by their windows; a client that floods waits itself."""
+FRAME_BYTES_MAX: Final = {
+    "control": 2 * BODY_BYTES_MAX,
+    "gate": 4 * HEADER_BYTES_MAX,
+    "stream": 2 * BODY_BYTES_MAX,
+}
+"""Somewhat too large is counted and answered; a frame beyond this is never read into memory, its sender is cut off."""
+LINGER_MS: Final = 200
 PATH_BYTES_MAX: Final = 107
 _UCRED: Final = struct.Struct("3i")
 
@@ -49,16 +60,17 @@ class Sockets:
         return f"ipc://{path}"
 
     def close(self) -> None:
-        """Close everything at once, dropping what was not sent."""
-        self._context.destroy(linger=0)
+        """Close everything. Last words (reports, ends) have a moment to get out; who does not read misses them."""
+        self._context.destroy(linger=LINGER_MS)
 
     def _bind(self, name: str) -> zmq.Socket[bytes]:
         sock: zmq.Socket[bytes] = self._context.socket(zmq.ROUTER)
         sock.setsockopt(zmq.LINGER, 0)
         sock.setsockopt(zmq.ROUTER_MANDATORY, 1)
         sock.setsockopt(zmq.BACKLOG, BACKLOG)
-        sock.setsockopt(zmq.RCVHWM, 0)
+        sock.setsockopt(zmq.RCVHWM, RECEIVE_HWM[name])
         sock.setsockopt(zmq.SNDHWM, SEND_HWM)
+        sock.setsockopt(zmq.MAXMSGSIZE, FRAME_BYTES_MAX[name])
         sock.bind(self.endpoint(name))
         return sock
 

@@ -179,14 +179,17 @@ class RingWriter:
 
     def ack(self, last_seq: int) -> None:
         """The store holds every event up to ``last_seq``: reuse their space (whole batches as ``unsent`` gave them)."""
-        sent, tail = self._sent, self._tail
+        sent, freed_seq = self._sent, -1
+        tail = self._tail
         while sent and sent[0][0] <= last_seq:
-            tail = sent.popleft()[1]
-        while self._spills and self._spills[0] <= last_seq:
+            freed_seq, tail = sent.popleft()
+        if tail == self._tail:
+            return
+        # In this order: what a reader finds is whole at any moment, with the spill files that belong to it.
+        self._marks[1] = tail
+        self._tail = tail
+        while self._spills and self._spills[0] <= freed_seq:
             _forget(_spill_path(self.path, self._spills.popleft()))
-        if tail != self._tail:
-            self._marks[1] = tail  # before the writer may reuse the space: what a reader finds is always whole
-            self._tail = tail
 
     def last_words(self, words: bytes) -> None:
         """Leave something for whoever reads the ring after the end. Later words replace earlier ones.

@@ -75,6 +75,8 @@ def run(boot: dict[str, Any], preloaded: Any) -> NoReturn:
     desk = Desk(context, boot["endpoint"], logs, metrics)
     to_root = _connect(context, boot["control"], boot["routing"])
     upward = _connect(context, boot["stream"], boot["routing"])
+    if boot.get("is_spare") and preloaded is not None:
+        _rehearse(preloaded.engine)
     init, bodies = _introduce(to_root, boot)
     inc = Incarnation(init, options_of(init), desk, logs, metrics)
     logs.per_second = inc.options.log_per_second
@@ -113,6 +115,13 @@ def _connect(context: Any, endpoint: str, routing: bytes) -> Any:
     socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_IVL_MS)
     socket.connect(endpoint)
     return socket
+
+
+def _rehearse(engine: Any) -> None:
+    """We were forked ahead of need: use the time."""
+    from worker.warm import rehearse
+
+    rehearse(engine)
 
 
 def _introduce(to_root: Any, boot: dict[str, Any]) -> tuple[control.Init, list[bytes]]:

@@ -7,6 +7,7 @@ children are its own, or nil where cloning does not work. Requests are MessagePa
 order:
 
     ["preload", artefact]  ->  ["ok"] | ["error", text]      map a compiled artefact, to be shared by all workers
+    ["learn", metadata]    ->  ["ok"] | ["error", text]      keep the decoded metadata of a package
     ["fork", boot, stderr] ->  ["forked", pid] | ["error", text]
 
 It stays single-threaded for ever: it never compiles, never runs a guest, never holds a ZeroMQ context. An end of the
@@ -55,7 +56,10 @@ class Preloaded:
         if artefact not in self._modules:
             from wasmtime import Module
 
-            self._modules[artefact] = Module.deserialize_file(self.engine, artefact)
+            from worker.engine.module import shape
+
+            self._modules[artefact] = module = Module.deserialize_file(self.engine, artefact)
+            shape(module)
 
 
 def main(argv: list[str]) -> NoReturn:
@@ -103,6 +107,12 @@ def _serve(request: list[Any], sock: socket.socket, mode: str, supervisor: int, 
         match request:
             case ["preload", str(artefact)]:
                 preloaded.preload(artefact)
+                _settle()
+                return ["ok"]
+            case ["learn", bytes(metadata)]:
+                from worker.engine.module import metadata_of
+
+                metadata_of(metadata)
                 _settle()
                 return ["ok"]
             case ["fork", dict(boot), str(stderr)]:

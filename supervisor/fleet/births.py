@@ -16,6 +16,7 @@ from proto import control
 from supervisor.fleet.deaths import Deaths
 from supervisor.fleet.lives import PREPARING, RUNNING, SPAWNING, STARTING, Actor, BirthState, Life, ring_path
 from supervisor.fleet.services import Services
+from supervisor.fleet.spares import Spare, Spares, endpoint_name
 from supervisor.packages import Prepared
 from supervisor.sockets import send
 from theater.cause import START_FAILED, Cause
@@ -30,6 +31,7 @@ class Births:
         self._s = services
         self._deaths = deaths
         self._digests: dict[Life, Prepared] = {}
+        self.spares = Spares(services, self)
         self.on_started: list[Callable[[Life], None]] = []
 
     def begin(self, actor: Actor, tree: str, ref: Any) -> Life:
@@ -64,22 +66,36 @@ class Births:
         life.package = prepared.digest
         life.phase = SPAWNING
         life.step = "spawn"
-        life.ring = ring_path(self._s.dirs.rings, life)
-        life.endpoint = self._s.sockets.endpoint(os.path.join("w", life.routing.hex()[:16]))
         self._s.spawner.preload(prepared.artefact)
-        boot = {
-            "routing": life.routing,
-            "token": life.token,
-            "control": self._s.sockets.endpoint("control"),
-            "stream": self._s.sockets.endpoint("stream"),
-            "endpoint": life.endpoint,
-            "lifeline": self._s.lifeline,
-            "supervisor_pid": os.getpid(),
-        }
+        spare = self.spares.take(life)
+        if spare is not None:
+            self._become(life, spare)
+            return
+        self._place(life)
+        boot = self.spares.boot(life.routing, life.token, is_spare=False)
         stderr = self._s.dirs.stderr_of(life.routing)
-        self._s.spawner.spawn(boot, stderr, lambda answer: self._spawned(life, answer))
+        self._s.spawner.spawn(boot, stderr, lambda answer: self.on_spawned(life, answer))
 
-    def _spawned(self, life: Life, answer: int | str) -> None:
+    def _place(self, life: Life) -> None:
+        life.ring = ring_path(self._s.dirs.rings, life)
+        life.endpoint = self._s.sockets.endpoint(endpoint_name(life.routing))
+
+    def _become(self, life: Life, spare: Spare) -> None:
+        """Go on with a worker that was forked ahead, from where it is."""
+        register = self._s.register
+        register.by_routing.pop(life.routing, None)
+        life.routing, life.token = spare.routing, spare.token
+        register.by_routing[life.routing] = life
+        self._place(life)
+        if spare.pid:
+            self.on_spawned(life, spare.pid)
+        if spare.hello is not None and life.is_alive:
+            why = self.on_hello(life, spare.hello, spare.peer)
+            if why is not None:  # its end is told by its pidfd
+                self._s.log.warning("spare_refused", actor=life.actor.path, why=why)
+
+    def on_spawned(self, life: Life, answer: int | str) -> None:
+        """There is a process for this life, or a text saying why not."""
         if isinstance(answer, str):
             self._digests.pop(life, None)
             self._deaths.never_born(life, _failure("spawn", answer))
@@ -111,6 +127,7 @@ class Births:
         life.init_sent = True
         life.step = "package"
         life.release_resolvers()
+        self.spares.refill_later()
         return None
 
     def _init(self, life: Life, prepared: Prepared) -> tuple[control.Init, list[bytes]]:

@@ -22,6 +22,10 @@ from supervisor.sockets import credentials, send
 
 PENDING_MAX = 1000
 
+REFUSED = info.Refused | control.Refused
+ANSWERS = info.Info | control.Done | REFUSED
+"""All a worker can answer to a question or an order."""
+
 AskHandler = Callable[[Life, control.Ask, list[bytes]], None]
 Done = Callable[[Any, list[bytes]], None]
 
@@ -46,9 +50,11 @@ class Links:
         self._births = births
         self._refusals = refusals
         self._ask = ask
+        self._learnt: set[str] = set()
+        """Digests of packages whose metadata the spawner was given."""
         self._table: dict[type, Callable[[Life, Any], None]] = {
             control.Step: lambda life, message: births.on_step(life, message.step),
-            control.Ready: births.on_ready,
+            control.Ready: self._on_ready,
             control.StartFailed: births.on_start_failed,
             control.Goodbye: lambda life, message: None,
             control.Pong: self._on_pong,
@@ -70,6 +76,9 @@ class Links:
         except WireError as error:
             self._refusals.count("control", error.reason, str(error))
             return
+        if life is None and isinstance(message, control.Hello):
+            if self._births.spares.on_hello(routing, message, credentials(frames[1])):
+                return
         if life is None or not life.is_alive:
             self._refusals.count("control", "stranger", "message of an incarnation that is not alive")
             return
@@ -77,6 +86,9 @@ class Links:
             why = self._births.on_hello(life, message, credentials(frames[1]))
             if why is not None:
                 self._refusals.count("control", "hello", f"{life.actor.path}: {why}")
+            return
+        if not life.init_sent:
+            self._refusals.count("control", "hello", f"{life.actor.path}: {type(message).__name__} before hello")
             return
         self._dispatch(life, message, bodies)
 
@@ -89,11 +101,32 @@ class Links:
         else:
             self._on_answer(life, message, bodies)
 
+    def _on_ready(self, life: Life, message: control.Ready) -> None:
+        self._births.on_ready(life, message)
+        self._learn(life)
+
+    def _learn(self, life: Life) -> None:
+        """Tell the spawner what a package says of itself, so that the next start of it need not decode that again."""
+        if life.package in self._learnt or not self._s.spawner.spares:
+            return
+        self._learnt.add(life.package)
+
+        def answered(message: Any, bodies: list[bytes]) -> None:
+            if isinstance(message, info.Info) and bodies:
+                self._s.spawner.learn(bodies[0])
+
+        self.question(life, info.GetInterface(0, ""), Pending(b"", 0, True, answered))
+
     def _on_answer(self, life: Life, message: Any, bodies: list[bytes]) -> None:
         """Pass a worker's answer on to whoever asked, with the asker's own id."""
+        if not isinstance(message, ANSWERS):
+            self._refusals.count("control", "unasked", f"{life.actor.path}: {type(message).__name__}")
+            return
         pending = life.pending.pop(message.id, None)
         if pending is None:
             return
+        if isinstance(message, info.Info | info.Refused) is not pending.is_info and not isinstance(message, REFUSED):
+            message, bodies = control.Refused(message.id, "unexpected", ("the worker's answer does not fit",)), []
         if pending.callback is not None:
             pending.callback(message, bodies)
         else:
@@ -106,6 +139,8 @@ class Links:
                 message = info.Refused(pending.asked, message.kind, message.data)
             header = info.ANSWERS.encode(msgspec.structs.replace(message, id=pending.asked))
         else:
+            if isinstance(message, info.Refused):
+                message = control.Refused(pending.asked, message.kind, message.data)
             header = control.TO_CLIENT.encode(msgspec.structs.replace(message, id=pending.asked))
         send(self._s.sockets.gate, pending.client, header, bodies)
 

@@ -12,8 +12,14 @@ Answer = Callable[["int | str"], None]
 class Spawner(Protocol):
     """Starts worker processes that are children of this process and die with it."""
 
+    spares: int
+    """Processes worth keeping ready for the next start."""
+
     def preload(self, artefact: str) -> None:
         """Have a compiled artefact mapped before it is needed (a hint)."""
+
+    def learn(self, metadata: bytes) -> None:
+        """Have the metadata of a package decoded before it is needed (a hint)."""
 
     def spawn(self, boot: dict[str, Any], stderr: str, answer: Answer) -> None:
         """Start one worker; ``answer`` is called once, later, from the loop.

@@ -16,12 +16,17 @@ from supervisor.spawner import Answer
 class ExecSpawner:
     """Spawner that starts ``python -m worker``; see ``supervisor.spawner.Spawner``."""
 
+    spares = 0  # a whole interpreter each: too heavy to keep for nothing
+
     def __init__(self, loop: Loop, lifeline: int) -> None:
         self._loop = loop
         self._lifeline = lifeline
 
     def preload(self, artefact: str) -> None:
         """Nothing to prepare: every interpreter maps its own artefact."""
+
+    def learn(self, metadata: bytes) -> None:
+        """Nothing to prepare here either."""
 
     def spawn(self, boot: dict[str, Any], stderr: str, answer: Answer) -> None:
         """Start one interpreter; the boot record goes through a pipe on its standard input."""

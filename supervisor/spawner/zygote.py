@@ -23,6 +23,8 @@ from supervisor.spawner.children import become_subreaper, send_signal
 REQUESTS_IN_FLIGHT_MAX: Final = 8
 DATAGRAM_BYTES_MAX: Final = 64 * 1024
 BOOTS_IN_A_ROW_MAX: Final = 3
+METADATA_BYTES_MAX: Final = 32 * 1024
+LESSONS_MAX: Final = 64
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
@@ -68,11 +70,14 @@ class Template:
 class ZygoteSpawner:
     """Spawner over a template process; see ``supervisor.spawner.Spawner``."""
 
+    spares = 1
+
     def __init__(self, loop: Loop, lifeline: int, log_path: str, template: Template | None = None) -> None:
         self._loop = loop
         self._lifeline = lifeline
         self._log_path = log_path
         self._artefacts: list[str] = []
+        self._lessons: list[list[Any]] = []
         self._waiting: deque[Request] = deque()
         self._in_flight: deque[Request] = deque()
         self._up = False
@@ -91,6 +96,14 @@ class ZygoteSpawner:
         if artefact not in self._artefacts:
             self._artefacts.append(artefact)
             self._waiting.append((["preload", artefact], None))
+            self._pump()
+
+    def learn(self, metadata: bytes) -> None:
+        """Have a package's metadata decoded in the template; remembered for its successors."""
+        request: list[Any] = ["learn", metadata]
+        if len(metadata) <= METADATA_BYTES_MAX and len(self._lessons) < LESSONS_MAX and request not in self._lessons:
+            self._lessons.append(request)
+            self._waiting.append((request, None))
             self._pump()
 
     def spawn(self, boot: dict[str, Any], stderr: str, answer: Answer) -> None:
@@ -132,6 +145,7 @@ class ZygoteSpawner:
         self._waiting.extendleft(reversed(self._in_flight))
         self._in_flight.clear()
         preloads: list[Request] = [(["preload", artefact], None) for artefact in self._artefacts]
+        preloads += [(lesson, None) for lesson in self._lessons]
         forks = [request for request in self._waiting if request[0][0] == "fork"]
         self._waiting = deque(preloads + forks)
         self._template = Template(self._lifeline, self._log_path, mode)

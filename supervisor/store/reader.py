@@ -195,10 +195,10 @@ class StoreReader:
         low, high = since if holder is None else holder, until
         order = "DESC" if reverse else "ASC"
         sql = f"""
-            SELECT {_ROW} FROM batches WHERE actor = ? AND first_seq BETWEEN ? AND ?
+            SELECT {_ROW} FROM batches WHERE actor = ? AND first_seq BETWEEN ? AND ? AND last_seq >= ?
             ORDER BY first_seq {order} LIMIT {ROWS_PER_READ}
         """
-        while rows := self._all(sql, actor, low, high):
+        while rows := self._all(sql, actor, low, high, since):
             yield from map(_Row._make, rows)
             if reverse:
                 high = rows[-1][0] - 1

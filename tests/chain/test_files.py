@@ -55,12 +55,12 @@ def test_theaters_json_is_read(number: int) -> None:
 @pytest.mark.parametrize(
     ("text", "place"),
     [
-        (b"", ""),
+        (b"", "truncated"),
         (b"{}", "array"),
         (b"[1]", r"\$\[0\]"),
         (b'[{"hash":[256],"parent_hash":null,"event_type":"wasm","data":[]}]', r"\$\[0\]\.hash\[0\]"),
         (b'[{"hash":[],"parent_hash":null,"event_type":"wasm"}]', "data"),
-        (b"[\xff]", ""),
+        (b"[\xff]", "malformed"),
     ],
 )
 def test_other_json_is_refused(text: bytes, place: str) -> None:

@@ -140,7 +140,9 @@ def test_an_error_is_always_writable() -> None:
 @pytest.mark.parametrize(("state", "expected"), [(b"", None), (encode(SOME), SOME)])
 def test_genesis(state: bytes, expected: Value | None) -> None:
     """The origin says from what a replay starts; no state is no field."""
-    assert payloads.read(payload.genesis("aa", "pack-2", "bb", state)) == payloads.Genesis("aa", "pack-2", "bb", expected)
+    said = payloads.read(payload.genesis("aa", "pack-2", "bb", state))
+
+    assert said == payloads.Genesis("aa", "pack-2", "bb", expected)
 
 
 @pytest.mark.parametrize(

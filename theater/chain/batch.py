@@ -43,9 +43,10 @@ def frame_seq(frame: bytes) -> int:
         if frame[0] != _FRAME:
             raise ChainError(f"expected a frame, got a first byte 0x{frame[0]:02x}")
         width = _uint_width(frame, 1)
-        return frame[1] if width == 1 else int.from_bytes(frame[2 : 1 + width], "big")
+        frame[width]  # the number's last byte is there
     except IndexError:
         raise ChainError(f"expected a frame, got {len(frame)} bytes") from None
+    return frame[1] if width == 1 else int.from_bytes(frame[2 : 1 + width], "big")
 
 
 def iter_batch(batch: bytes, prev_hash: bytes | None, *, incarnation: int = 0) -> Iterator[ChainEvent]:
@@ -71,7 +72,7 @@ def iter_frames(batch: bytes) -> Iterator[Frame]:
             count += 1
         try:
             yield from _decode(_ARRAY(0xDD, count) + batch[start:at])
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise ChainError(f"a batch is broken between byte {start} and {at}: {error}") from None
         start = at
 

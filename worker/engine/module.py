@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 import msgspec
 import wasmtime
 
+from theater import metadata
 from worker.engine.errors import StartError
 
 MEMORY: Final = "memory"
@@ -25,6 +28,7 @@ CORE_TYPES: Final[dict[str, str]] = {
 MEMBER_IMPORTS: Final = (("env", "memory"), ("env", "__memory_base"))
 NAMES_MAX: Final = 10_000
 """Imports, and exports, a module may have."""
+METADATA_KEPT: Final = 64
 PROBLEMS_MAX: Final = 20
 """Problems named in one text."""
 
@@ -52,7 +56,17 @@ class Shape(msgspec.Struct, frozen=True):
 
 
 def shape(module: Any) -> Shape:
-    """Read a module's imports and exports."""
+    """Return a module's imports and exports; read once, for a template process before its forks."""
+    known = _shapes.get(module)
+    if known is None:
+        known = _shapes[module] = _read_shape(module)
+    return known
+
+
+_shapes: Final[WeakKeyDictionary[Any, Shape]] = WeakKeyDictionary()
+
+
+def _read_shape(module: Any) -> Shape:
     imports, exports = module.imports, module.exports
     for what, items in (("imports", imports), ("exports", exports)):
         if len(items) > NAMES_MAX:
@@ -61,6 +75,16 @@ def shape(module: Any) -> Shape:
         tuple(Import(item.module, item.name or "", type_text(item.type)) for item in imports),
         {item.name: type_text(item.type) for item in exports},
     )
+
+
+@lru_cache(maxsize=METADATA_KEPT)
+def metadata_of(data: bytes) -> metadata.Metadata:
+    """Decode metadata; the same bytes only once, for a template process before its forks.
+
+    Raises:
+        MetadataError: it is not metadata.
+    """
+    return metadata.decode(data)
 
 
 def type_text(type_: Any) -> str:

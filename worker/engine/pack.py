@@ -217,7 +217,7 @@ class PackDoor:
         if module.TYPES in shape.exports:
             self.metadata_bytes = self._types()
             try:
-                self.metadata = meta.decode(self.metadata_bytes)
+                self.metadata = module.metadata_of(self.metadata_bytes)
             except ValueError as error:
                 raise StartError("signatures", f"{module.TYPES} gives no metadata: {error}") from None
             self.functions = link.declared(self.metadata, shape)

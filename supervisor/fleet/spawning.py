@@ -1,0 +1,102 @@
+"""What a guest's ``spawn`` means: which actor, with which package, from which state, under which name."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+
+import msgspec
+
+from supervisor.fleet.asking import Asking, Refusal
+from supervisor.fleet.lives import Actor, BirthState
+from supervisor.fleet.services import Services
+from theater.actor import ActorSpec
+from theater.errors import PermissionDenied
+from theater.spec import BRUTAL_KILL, INFINITY, ChildSpec
+
+
+def child_spec(asking: Asking) -> ActorSpec:
+    """The actor that the manifest (its text, or its path beside the parent's own) declares.
+
+    Raises:
+        Refusal: the manifest is wrong, or asks for more than the parent holds.
+    """
+    from theater.config import ConfigError, parse_manifest  # most trees never spawn
+
+    parent = asking.life.actor
+    wasm = asking.body("wasm_body")
+    base = parent.spec.base_dir or os.path.dirname(parent.spec.package)
+    try:
+        spec = parse_manifest(
+            asking.arguments["manifest"],
+            base_dir=base,
+            origin=f"manifest given by {parent.path}",
+            package_needed=wasm is None,
+        )
+    except ConfigError as error:
+        raise Refusal(f"Start failed at manifest: {error}") from None
+    missing = sorted(set(spec.grants) - set(parent.spec.grants))
+    if missing:
+        raise Refusal(PermissionDenied(", ".join(missing), "the parent does not hold it").text())
+    return spec if wasm is None else msgspec.structs.replace(spec, package=_keep(asking.services, wasm))
+
+
+def _keep(services: Services, wasm: bytes) -> str:
+    """Keep a package handed over as bytes, so that restarts find it; return its path."""
+    path = os.path.join(services.dirs.packages, hashlib.sha256(wasm).hexdigest() + ".wasm")
+    if not os.path.exists(path):
+        os.makedirs(services.dirs.packages, mode=0o700, exist_ok=True)
+        with open(path + ".new", "wb") as file:
+            file.write(wasm)
+        os.replace(path + ".new", path)
+    return path
+
+
+def birth_state(asking: Asking, spec: ActorSpec) -> BirthState | None:
+    """What the child begins from: the given state, the retained one of a resumed child, or None: its manifest's.
+
+    Raises:
+        Refusal: there is nothing to resume from.
+    """
+    resume = bool(asking.arguments.get("resume"))
+    given = asking.body("state_body")
+    if given is not None:
+        return BirthState("value", given, resume)
+    if not resume:
+        return None
+    kept = asking.life.actor.retained.get(spec.name)
+    if kept is None:
+        raise Refusal(f"no child named {spec.name} has left a state to resume from")
+    return BirthState("value", kept, resume=True)
+
+
+def child_of(spec: ActorSpec, name: str) -> ChildSpec:
+    """The specification the family's supervisor works with."""
+    rules = spec.supervision
+    shutdown = rules.shutdown
+    if shutdown != BRUTAL_KILL:
+        shutdown = INFINITY if spec.options.shutdown_ms is None else spec.options.shutdown_ms
+    return ChildSpec(id=name, restart=rules.restart, shutdown=shutdown, actor=spec)
+
+
+class Names:
+    """Names of the children of one incarnation. None is given twice, so that a notice can only mean one child."""
+
+    __slots__ = ("_last",)
+
+    def __init__(self) -> None:
+        self._last: dict[str, int] = {}
+
+    def free(self, services: Services, parent: Actor, wanted: str) -> tuple[str, int]:
+        """Return the manifest's name if it is free, else ``name-2``, ``name-3`` …; and which of them it is."""
+        number = self._last.get(wanted, 0)
+        while True:
+            number += 1
+            name = wanted if number == 1 else f"{wanted}-{number}"
+            there = services.register.by_path.get(f"{parent.path}/{name}")
+            if there is None or (not there.is_alive and there not in parent.children):
+                return name, number
+
+    def given(self, wanted: str, number: int) -> None:
+        """A child of that name has started."""
+        self._last[wanted] = number
