@@ -117,13 +117,14 @@ def replay_summary(total: int, replayed: int, mismatches: int, success: bool, er
 class _Shape:
     """A record of given fields inside variants of one payload each, all but the fields' values encoded beforehand."""
 
-    __slots__ = ("_flat_header", "_flat_tail", "_record_head", "_width", "_wraps")
+    __slots__ = ("_by_count", "_flat_header", "_flat_tail", "_record_head", "_width", "_wraps")
 
     def __init__(self, record: str, fields: tuple[str, ...], *wraps: tuple[str, str, int]) -> None:
         names = _counted(record) + _U32.pack(len(fields)) + b"".join(map(_counted, fields))
         self._width = 4 * len(fields)
         self._record_head = _node_head(_RECORD, len(names) + self._width) + names
         self._wraps = tuple(map(_variant_head, wraps))
+        self._by_count: dict[int, tuple[bytes, bytes]] = {}
         # Where every field is one node, everything but the fields' nodes is known beforehand.
         self._flat_header = _header(len(fields) + 1 + len(wraps))
         self._flat_tail = self._tail(_numbers(0, len(fields)), len(fields))
@@ -140,17 +141,26 @@ class _Shape:
 
     def _joined(self, flat: list[bytes], parts: tuple[bytes, ...]) -> bytes:
         """``encode_tuple`` numbers the nodes; its last node, the tuple, gives way to the record with its children."""
-        if len(flat) == len(parts) - 1 and (last := _shifted_leaves(parts[-1], len(flat))) is not None:
-            count, nodes = last
-            record_at = len(flat) + count
-            children = _numbers(0, len(flat)) + _U32.pack(record_at - 1)
-            flat.append(nodes)
-        else:
-            joined = cgrf.encode_tuple(parts)
-            record_at = _U32.unpack_from(joined, _ROOT_AT)[0]
-            children = joined[-self._width :]
-            flat = [joined[_HEADER_BYTES : -(_NODE_BYTES + 4 + self._width)]]
-        return b"".join((_header(record_at + 1 + len(self._wraps)), *flat, self._tail(children, record_at)))
+        if len(flat) == len(parts) - 1:
+            count, nodes = _shifted_leaves(parts[-1], len(flat))
+            if count:
+                header, tail = self._last_is_shifted(count)
+                return b"".join((header, *flat, nodes, tail))
+        joined = cgrf.encode_tuple(parts)
+        record_at = _U32.unpack_from(joined, _ROOT_AT)[0]
+        nodes = joined[_HEADER_BYTES : -(_NODE_BYTES + 4 + self._width)]
+        tail = self._tail(joined[-self._width :], record_at)
+        return b"".join((_header(record_at + 1 + len(self._wraps)), nodes, tail))
+
+    def _last_is_shifted(self, count: int) -> tuple[bytes, bytes]:
+        """Return header and tail where all fields are one node but the last, which is so many."""
+        found = self._by_count.get(count)
+        if found is None:
+            flat = self._width // 4 - 1
+            record_at = flat + count
+            tail = self._tail(_numbers(0, flat) + _U32.pack(record_at - 1), record_at)
+            found = self._by_count[count] = (_header(record_at + 1 + len(self._wraps)), tail)
+        return found
 
     def _tail(self, children: bytes, record_at: int) -> bytes:
         """The record's node, and behind it the variants around it."""
@@ -158,8 +168,8 @@ class _Shape:
         return b"".join((self._record_head, children, *wraps))
 
 
-def _shifted_leaves(data: bytes, base: int) -> tuple[int, bytes] | None:
-    """Return number of nodes and nodes of a tuple of leaves, its children's numbers raised; None if it is not one.
+def _shifted_leaves(data: bytes, base: int) -> tuple[int, bytes]:
+    """Return number of nodes and nodes of a tuple of leaves, its children's numbers raised; 0 if it is not one.
 
     Most parameters are such a tuple, and ``encode_tuple`` takes three times as long over it.
     """
@@ -167,16 +177,16 @@ def _shifted_leaves(data: bytes, base: int) -> tuple[int, bytes] | None:
         count, root = _U32_PAIR.unpack_from(data, _COUNT_AT)
         at, leaves = _HEADER_BYTES, count - 1
         if root != leaves or leaves > _LEAVES_MAX:
-            return None
+            return 0, b""
         for _ in range(leaves):
             if data[at] not in _LEAVES:
-                return None
+                return 0, b""
             at += _NODE_BYTES + _U32.unpack_from(data, at + 4)[0]
         if data[at] != _TUPLE or data[at + _NODE_BYTES :] != _U32.pack(leaves) + _numbers(0, leaves):
-            return None
+            return 0, b""
     except (IndexError, StructError):
-        return None  # encode_tuple says what is wrong
-    return count, data[_HEADER_BYTES : len(data) - 4 * leaves] + _numbers(base, leaves)
+        return 0, b""  # encode_tuple says what is wrong
+    return count, data[_HEADER_BYTES : at + _NODE_BYTES + 4] + _numbers(base, leaves)
 
 
 @cache
