@@ -70,7 +70,7 @@ class LogFile:
 
 
 class Console:
-    """Standard error, which may be a terminal that is halted or a pipe nobody reads: written only while it takes more."""
+    """Standard error, perhaps a halted terminal or a pipe nobody reads: written only while it takes more."""
 
     def __init__(self, file: TextIO) -> None:
         self._fd = file.fileno()

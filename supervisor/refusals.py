@@ -25,3 +25,8 @@ class Refusals:
         if now - self._logged.get(key, -LOG_EVERY_S) >= LOG_EVERY_S:
             self._logged[key] = now
             self._log.warning("refused", place=place, reason=reason, text=text, count=self.counts[key])
+
+    def sum_up(self) -> None:
+        """Log everything that was counted; for the end."""
+        for (place, reason), count in self.counts.items():
+            self._log.info("refused_in_all", place=place, reason=reason, count=count)

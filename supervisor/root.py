@@ -22,7 +22,7 @@ from supervisor.fleet.gate import Gate
 from supervisor.fleet.heartbeat import Heartbeat
 from supervisor.fleet.history import History
 from supervisor.fleet.links import Links
-from supervisor.fleet.lives import Life, Register
+from supervisor.fleet.lives import Actor, Life, Register
 from supervisor.fleet.services import Directories, Services
 from supervisor.fleet.subscriptions import Subscriptions
 from supervisor.loop import Loop
@@ -32,7 +32,7 @@ from supervisor.refusals import Refusals
 from supervisor.resources import count_actors, raise_file_limit
 from supervisor.rundir import RunDir
 from supervisor.sockets import Sockets
-from supervisor.spawner.children import reap_strangers
+from supervisor.spawner.children import send_signal
 from supervisor.spawner.plain import ExecSpawner
 from supervisor.spawner.zygote import Template, ZygoteSpawner
 from theater._version import __version__
@@ -40,7 +40,7 @@ from theater.actor import ActorSpec
 from theater.spec import SupervisorSpec
 
 PROTOCOL = 1
-STRANGERS_MS = 1000
+FAILURES_MAX = 100
 
 
 class RootOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,7 +65,7 @@ class Outcome(msgspec.Struct, kw_only=True):
     """Why starts failed, for people."""
     stopped_by_request: bool = False
     killed: int = 0
-    """Workers that had to be killed while stopping."""
+    """Workers that had to be killed while stopping; those that ask for it (``brutal_kill``) are not counted."""
 
 
 class Root:
@@ -122,7 +122,8 @@ class Root:
         services.dirs = Directories(run_dir.path, self.options.store_dir)
         services.loop = Loop()
         services.register = Register()
-        services.history = History(services, Refusals(self._log))
+        self._refusals = Refusals(self._log)
+        services.history = History(services, self._refusals)
         services.sockets = Sockets(run_dir.path)
         services.packages = Packages(services.loop, self.options.cache_dir)
         services.spawner = (
@@ -133,7 +134,7 @@ class Root:
         self._wire(services)
 
     def _wire(self, s: Services) -> None:
-        refusals = Refusals(self._log)
+        refusals = self._refusals
         deaths = Deaths(s)
         births = Births(s, deaths)
         self._spares = births.spares
@@ -149,6 +150,7 @@ class Root:
         s.forest.on_down = lambda root, reason, started: self._tree_down(root, reason, started, families)
         deaths.on_end.append(self._life_ended)
         deaths.on_end.append(lambda life: s.loop.call_soon(lambda: subscriptions.on_actor_gone(life.actor)))
+        deaths.on_end.append(lambda life: s.loop.call_soon(lambda: _bury(s.register, life.actor)))
         births.on_started = [heartbeat.watch, families.on_started, lambda life: self._progress("started", life)]
         s.loop.add_socket(s.sockets.control, s.links.on_frames, copy=False)
         s.loop.add_socket(s.sockets.gate, gate.on_frames, copy=False)
@@ -160,10 +162,16 @@ class Root:
         s.loop.on_signal(signal.SIGTERM, self._on_stop_signal)
         s.loop.on_signal(signal.SIGHUP, lambda: self._log.info("signal_ignored", signal="SIGHUP", note="reserved"))
         if os.getpid() == 1:
-            s.loop.on_signal(signal.SIGCHLD, lambda: reap_strangers(s.register.pids))
+            from supervisor.strangers import Strangers
+
+            s.loop.on_signal(signal.SIGCHLD, Strangers(s.loop, s.register.pids).look_soon)
         run_dir.announce(self.about())
         self._log.info("starting", tree=self.options.tree_file, name=self.options.name, pid=os.getpid())
-        self._prepare_all(lambda: s.forest.plant(MAIN, self.spec))
+        self._prepare_all(self._plant)
+
+    def _plant(self) -> None:
+        if self._state == "starting":  # else told to stop meanwhile
+            self._s.forest.plant(MAIN, self.spec)
 
     def _prepare_all(self, done: Callable[[], None]) -> None:
         """Have every package of the tree compiled and mapped in the template before the first worker is forked."""
@@ -220,9 +228,9 @@ class Root:
 
     def _life_ended(self, life: Life) -> None:
         assert life.cause is not None
-        if life.cause.kind == "start_failed":
+        if life.cause.kind == "start_failed" and not self.outcome.started and len(self.outcome.failures) < FAILURES_MAX:
             self.outcome.failures.append(f"{life.actor.path}: {life.cause.step}: {life.cause.text}")
-        if life.cause.kind == "killed" and self._state == "stopping":
+        if life.cause.kind == "killed" and life.cause.escalated and self._state == "stopping":
             self.outcome.killed += 1
         log = self._log.info if life.cause.is_clean else self._log.warning
         log("ended", actor=life.actor.path, incarnation=life.number, **_log_fields(life))
@@ -260,6 +268,8 @@ class Root:
         if self._s.forest.has(MAIN):
             self._s.forest.stop(MAIN)
         else:
+            if self.outcome.reason is None:
+                self.outcome.reason = "shutdown"  # told to before the tree was begun
             self._s.loop.call_soon(self._s.loop.stop)
 
     def _close(self) -> None:
@@ -267,10 +277,11 @@ class Root:
         s = self._s
         for life in s.register.lives():
             if life.pidfd >= 0:
-                signal.pidfd_send_signal(life.pidfd, signal.SIGKILL)
+                send_signal(life.pidfd, signal.SIGKILL)
                 os.waitid(os.P_PIDFD, life.pidfd, os.WEXITED)
                 os.close(life.pidfd)
         self._spares.close()
+        self._refusals.sum_up()
         s.packages.close()
         s.spawner.close()
         s.history.close()
@@ -278,6 +289,12 @@ class Root:
         s.loop.close()
         os.close(self._lifeline_in)
         os.close(self._lifeline_out)
+
+
+def _bury(register: Register, actor: Actor) -> None:
+    """A temporary actor never comes back: it is remembered for a while. (Families bury their children themselves.)"""
+    if actor.restart == "temporary" and actor.parent is None and not actor.is_alive and not actor.is_restarting:
+        register.bury(actor)
 
 
 def actors_of(spec: SupervisorSpec) -> list[ActorSpec]:

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
-from theater.chain import iter_batch
 
 from proto import control
 from theater import cgrf
+from theater.chain import iter_batch
 from theater.values import U64, Record, String, Tuple, bytes_of
 from worker.logs import Logs
 from worker.machine_notices import HostCall

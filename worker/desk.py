@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 import zmq
+from zmq.backend import Socket as _Core
 
 from proto import operation
 from proto.envelope import PREFIX_BYTES, MessageClass, OversizedFrame, WireError, check_bodies, class_of
@@ -31,6 +32,13 @@ NO_HTTP: Final = ("unexpected", ("HandleWasiHttpRequest should be handled by the
 _NO_WAIT: Final = int(zmq.NOBLOCK)
 _MORE_FOLLOWS: Final = int(zmq.SNDMORE | zmq.NOBLOCK)
 _HAS_MORE: Final = int(zmq.RCVMORE)
+_EVENTS: Final = int(zmq.EVENTS)
+_READABLE: Final = int(zmq.POLLIN)
+
+# And past its Python layer, which costs as much as the sending and receiving it does.
+_send: Final[Any] = _Core.send
+_receive: Final[Any] = _Core.recv
+_get: Final[Any] = _Core.get
 
 _REQUESTS = operation.REQUESTS
 _ANSWERS = operation.ANSWERS
@@ -63,14 +71,11 @@ class Desk:
 
     def receive(self) -> Any:
         """Return the next request as a notice for the machine; None if there is none now."""
-        receive, get = self.socket.recv, self.socket.get
-        while True:
-            try:
-                frames: list[bytes] = [receive(_NO_WAIT)]
-            except zmq.Again:
-                return None
-            while get(_HAS_MORE):
-                frames.append(receive(_NO_WAIT))
+        socket = self.socket
+        while _get(socket, _EVENTS) & _READABLE:  # asking costs a tenth of being refused
+            frames: list[bytes] = [_receive(socket, _NO_WAIT)]
+            while _get(socket, _HAS_MORE):
+                frames.append(_receive(socket, _NO_WAIT))
             try:
                 notice = self._read(frames)
             except WireError as error:
@@ -78,6 +83,7 @@ class Desk:
                 continue
             if notice is not None:
                 return notice
+        return None
 
     def answer(self, caller: Caller, response: bytes | None) -> None:
         """Send a caller its result."""
@@ -96,14 +102,14 @@ class Desk:
             self.socket.close(linger_ms)
 
     def _send(self, identity: bytes, header: bytes, body: bytes | None) -> None:
-        send = self.socket.send
+        socket = self.socket
         try:
-            send(identity, _MORE_FOLLOWS)  # the only frame that can be refused
+            _send(socket, identity, _MORE_FOLLOWS)  # the only frame that can be refused
             if body is None:
-                send(header, _NO_WAIT)
+                _send(socket, header, _NO_WAIT)
             else:
-                send(header, _MORE_FOLLOWS)
-                send(body, _NO_WAIT)
+                _send(socket, header, _MORE_FOLLOWS)
+                _send(socket, body, _NO_WAIT)
         except zmq.ZMQError as error:
             if error.errno not in (zmq.EHOSTUNREACH, zmq.EAGAIN):
                 raise

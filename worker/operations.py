@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import threading
 from typing import Any, NoReturn
 
@@ -34,9 +35,11 @@ class Operations:
         """Take requests until something ends the process."""
         self._sit_down()
         desk, inc = self._desk, self._inc
-        poller = zmq.Poller()
-        poller.register(desk.socket, zmq.POLLIN)
-        poller.register(inc.guest_bell.fd, zmq.POLLIN)
+        bell = inc.guest_bell
+        # The socket's descriptor tells of changes only: it may be waited on because ``receive`` has just found nothing.
+        poller = select.poll()
+        poller.register(desk.socket.getsockopt(zmq.FD), select.POLLIN)
+        poller.register(bell.fd, select.POLLIN)
         while True:
             if inc.replies or inc.work:
                 self._do_what_was_left()
@@ -46,8 +49,8 @@ class Operations:
             elif not (inc.replies or inc.work):
                 if not inc.pulse.beating and (inc.logs.waiting or inc.machine.earliest_expiry_ns is not None):
                     inc.pulse.start()  # something for the post thread to see to, soon
-                poller.poll()
-                inc.guest_bell.silence()
+                if any(fd == bell.fd for fd, _ in poller.poll()):
+                    bell.silence()
 
     def fail(self, notice: Any) -> NoReturn:
         """The start has failed: tell the machine, which ends the process."""

@@ -75,7 +75,7 @@ def run(boot: dict[str, Any], preloaded: Any) -> NoReturn:
     desk = Desk(context, boot["endpoint"], logs, metrics)
     to_root = _connect(context, boot["control"], boot["routing"])
     upward = _connect(context, boot["stream"], boot["routing"])
-    if boot.get("is_spare") and preloaded is not None:
+    if boot.get("rehearses") and preloaded is not None:
         _rehearse(preloaded.engine)
     init, bodies = _introduce(to_root, boot)
     inc = Incarnation(init, options_of(init), desk, logs, metrics)

@@ -7,8 +7,8 @@ import os
 from typing import Final
 
 import msgspec
-from theater.chain import ChainEvent
 
+from theater.chain import ChainEvent
 from worker.actor_store import ActorStore
 
 FORMATS: Final = ("theater", "theater-json")

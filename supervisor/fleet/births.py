@@ -31,7 +31,7 @@ class Births:
         self._s = services
         self._deaths = deaths
         self._digests: dict[Life, Prepared] = {}
-        self.spares = Spares(services, self)
+        self.spares = Spares(services)
         self.on_started: list[Callable[[Life], None]] = []
 
     def begin(self, actor: Actor, tree: str, ref: Any) -> Life:
@@ -67,34 +67,34 @@ class Births:
         life.phase = SPAWNING
         life.step = "spawn"
         self._s.spawner.preload(prepared.artefact)
-        spare = self.spares.take(life)
+        spare = self.spares.take()
         if spare is not None:
             self._become(life, spare)
             return
         self._place(life)
-        boot = self.spares.boot(life.routing, life.token, is_spare=False)
+        boot = self.spares.boot(life.routing, life.token)
         stderr = self._s.dirs.stderr_of(life.routing)
-        self._s.spawner.spawn(boot, stderr, lambda answer: self.on_spawned(life, answer))
+        self._s.spawner.spawn(boot, stderr, lambda answer: self._spawned(life, answer))
 
     def _place(self, life: Life) -> None:
         life.ring = ring_path(self._s.dirs.rings, life)
         life.endpoint = self._s.sockets.endpoint(endpoint_name(life.routing))
 
     def _become(self, life: Life, spare: Spare) -> None:
-        """Go on with a worker that was forked ahead, from where it is."""
+        """Go on with a worker that was forked ahead: its process is there, and it has said hello."""
         register = self._s.register
         register.by_routing.pop(life.routing, None)
         life.routing, life.token = spare.routing, spare.token
         register.by_routing[life.routing] = life
         self._place(life)
-        if spare.pid:
-            self.on_spawned(life, spare.pid)
-        if spare.hello is not None and life.is_alive:
-            why = self.on_hello(life, spare.hello, spare.peer)
-            if why is not None:  # its end is told by its pidfd
-                self._s.log.warning("spare_refused", actor=life.actor.path, why=why)
+        assert spare.hello is not None
+        self._spawned(life, spare.pid)
+        why = self.on_hello(life, spare.hello, spare.peer)
+        if why is not None:
+            self._s.log.warning("spare_refused", actor=life.actor.path, why=why)
+            self._deaths.kill(life, "supervisor")
 
-    def on_spawned(self, life: Life, answer: int | str) -> None:
+    def _spawned(self, life: Life, answer: int | str) -> None:
         """There is a process for this life, or a text saying why not."""
         if isinstance(answer, str):
             self._digests.pop(life, None)
@@ -127,7 +127,7 @@ class Births:
         life.init_sent = True
         life.step = "package"
         life.release_resolvers()
-        self.spares.refill_later()
+        self.spares.refill()
         return None
 
     def _init(self, life: Life, prepared: Prepared) -> tuple[control.Init, list[bytes]]:

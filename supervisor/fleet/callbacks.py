@@ -6,7 +6,7 @@ Each is a host-originated operation; one the guest does not export is skipped. S
 from __future__ import annotations
 
 from proto import control
-from supervisor.fleet.lives import Actor, Life
+from supervisor.fleet.lives import Life
 from supervisor.fleet.services import Services
 from supervisor.sockets import send
 from theater import cgrf, types, values
@@ -17,7 +17,7 @@ INTERNAL_TAG = 5
 BYTES = types.List(types.U8)
 
 
-def tell_end(services: Services, parent: Actor, life: Life) -> None:
+def tell_end(services: Services, parent: Life, life: Life) -> None:
     """handle-child-exit, -external-stop or -error, according to how the child ended."""
     cause = life.cause
     assert cause is not None
@@ -36,15 +36,23 @@ def tell_end(services: Services, parent: Actor, life: Life) -> None:
             _notify(services, parent, "handle-child-error", child, values.Tuple((kind, text)))
 
 
-def tell_restarted(services: Services, parent: Actor, life: Life) -> None:
+def tell_restarted(services: Services, parent: Life, life: Life) -> None:
     """handle-child-restarted: an automatic restart is done."""
     _notify(services, parent, "handle-child-restarted", values.String(life.actor.id), values.U64(life.number))
 
 
-def _notify(services: Services, parent: Actor, name: str, *arguments: object) -> None:
-    life = parent.life
+def takes_events(parent: Life) -> bool:
+    """Whether the guest exports handle-child-event."""
+    return _is_wanted(parent, f"{HANDLERS}.handle-child-event")
+
+
+def _is_wanted(parent: Life, function: str) -> bool:
+    """Until its ``init`` has returned nobody knows what it exports: then the worker skips what is not there."""
+    return function in parent.callbacks or not parent.was_ready
+
+
+def _notify(services: Services, parent: Life, name: str, *arguments: object) -> None:
     function = f"{HANDLERS}.{name}"
-    if life is None or not life.is_alive or function not in life.callbacks:
-        return
-    body = cgrf.encode(values.Tuple(arguments))  # type: ignore[arg-type]
-    send(services.sockets.control, life.routing, control.TO_WORKER.encode(control.Notify(function)), [body])
+    if _is_wanted(parent, function):
+        body = cgrf.encode(values.Tuple(arguments))  # type: ignore[arg-type]
+        send(services.sockets.control, parent.routing, control.TO_WORKER.encode(control.Notify(function)), [body])

@@ -16,7 +16,7 @@ from supervisor.fleet.lives import ENDED, PREPARING, SPAWNING, STARTING, STOPPIN
 from supervisor.fleet.services import Services
 from supervisor.sockets import send
 from supervisor.spawner.children import ExitStatus, reap, send_signal
-from theater.cause import CRASHED, KILLED, PARENT_GONE, START_FAILED, STOPPED, Cause
+from theater.cause import COMPLETED, CRASHED, FAILED, KILLED, PARENT_GONE, START_FAILED, STOPPED, Cause
 
 STDERR_TAIL_BYTES = 2000
 GRACE_MS = 500
@@ -120,6 +120,10 @@ class Deaths:
 
     def _end(self, life: Life, cause: Cause, status: ExitStatus | None) -> None:
         actor = life.actor
+        if not life.was_ready and cause.kind in (COMPLETED, FAILED):
+            # Its start was complete, or it would have said otherwise: the end overtook the word.
+            life.was_ready = True
+            self._s.forest.started(life)
         life.phase = ENDED
         life.cause = cause
         actor.cause = cause

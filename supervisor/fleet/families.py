@@ -16,12 +16,13 @@ from supervisor.core import notices as note
 from supervisor.fleet import callbacks
 from supervisor.fleet.asking import Asking, Refusal, family_of
 from supervisor.fleet.deaths import Deaths
+from supervisor.fleet.links import Pending
 from supervisor.fleet.lives import Actor, BirthState, Life
-from supervisor.fleet.restarts import as_before, restart
+from supervisor.fleet.restarts import restart
 from supervisor.fleet.services import Services
 from supervisor.fleet.spawning import Names, birth_state, child_of, child_spec
 from supervisor.sockets import send
-from theater.cause import PARENT_GONE, Cause, describe
+from theater.cause import PARENT_GONE, describe
 from theater.errors import UnexpectedError
 from theater.spec import SupervisorSpec
 
@@ -103,9 +104,7 @@ class Families:
                 self._not_spawned(asking, actor, result)
 
         child = child_of(spec, name)
-        self._s.forest.ask(
-            root, lambda request: note.StartChild(request, parent.path, spec=child, args=state), started
-        )
+        self._s.forest.ask(root, lambda request: note.StartChild(request, parent.path, spec=child, args=state), started)
 
     def _family(self, life: Life) -> str:
         """The family of an incarnation, planted when its first child comes."""
@@ -136,7 +135,8 @@ class Families:
         assert life is not None
 
         def ended(life: Life) -> None:
-            timer.cancel()
+            if timer is not None:
+                timer.cancel()
             assert life.cause is not None
             match life.cause.kind:
                 case "completed":
@@ -144,7 +144,7 @@ class Families:
                 case "stopped" | "parent_gone":
                     asking.refuse(f"Child actor {child.id} was stopped externally")
                 case _:
-                    asking.refuse(f"Child actor {child.id} failed: {_words(life.cause)}")
+                    asking.refuse(f"Child actor {child.id} failed: {describe(life.cause)}")
 
         def too_late() -> None:
             if life in self._awaited:
@@ -152,7 +152,7 @@ class Families:
             asking.refuse(f"Timeout waiting for child actor {child.id} to complete")
             self._end_child(child, lambda: None)
 
-        timer = self._s.loop.call_later(timeout_ms if timeout_ms is not None else _FOR_EVER_MS, too_late)
+        timer = None if timeout_ms is None else self._s.loop.call_later(timeout_ms, too_late)
         self._awaited[life] = ended
 
     # -- living children ------------------------------------------------------------------------------------------
@@ -163,9 +163,7 @@ class Families:
         asking.answer({"ids": [child.id for child in living]})
 
     def _forward(self, asking: Asking, question: Any) -> None:
-        asking.put_to(
-            asking.child(), question, lambda message, bodies: asking.answer(message.data, *bodies)
-        )
+        asking.put_to(asking.child(), question, lambda message, bodies: asking.answer(message.data, *bodies))
 
     def _subscribe(self, asking: Asking) -> None:
         asking.life.actor.subscribers.add(asking.child().id)
@@ -220,9 +218,9 @@ class Families:
                 asking.refuse(_start_error(child, result))
 
         if child.spec.supervision.state_on_restart == "initial":
-            restart(self._s, child, as_before, restarted)
+            restart(self._s, child, restarted)
         else:
-            self._with_state(asking, child, lambda: restart(self._s, child, last, restarted))
+            self._with_state(asking, child, lambda: restart(self._s, child, restarted, last))
 
     def _with_state(self, asking: Asking, child: Actor, then: Callable[[], None]) -> None:
         """Have the child's committed state at hand, if it has one; its last words may bring a later one."""
@@ -236,7 +234,7 @@ class Families:
         if life is None or not life.is_alive:
             then()
         else:
-            self._s.links.ask(life, info.GetState(0), answered)
+            self._s.links.question(life, info.GetState(0), Pending(b"", 0, True, answered))
 
     def _stop_all(self, asking: Asking) -> None:
         """L5.5: the parent is leaving; its children go first."""
@@ -264,7 +262,7 @@ class Families:
                 self._tell_end(child.life)  # it was given up while its restarts failed
             self._leave(child)
 
-    # -- ends -----------------------------------------------------------------------------------------------------------
+    # -- ends ---------------------------------------------------------------------------------------------------
 
     def _on_end(self, life: Life) -> None:
         """Tell the parent of a child's end (10.3); end the family of an actor that has ended (10.4)."""
@@ -326,9 +324,6 @@ class Families:
         send(self._s.sockets.control, parent.routing, control.TO_WORKER.encode(message), [batch])
 
 
-_FOR_EVER_MS = 10 * 365 * 86_400_000
-
-
 def _parent_of(life: Life) -> Life | None:
     """The incarnation that spawned this life's actor, if it still lives."""
     parent = life.actor.parent.life if life.actor.parent is not None else None
@@ -352,7 +347,3 @@ def _start_error(actor: Actor | None, result: Any) -> str:
         return f"Start failed: {result}"
     text = describe(cause)
     return text[:1].upper() + text[1:]
-
-
-def _words(cause: Cause) -> str:
-    return describe(cause)

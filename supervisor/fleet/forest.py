@@ -40,6 +40,8 @@ class Forest:
         self._busy = False
         self._owners: dict[str, Actor] = {}
         self._stopped_by: dict[str, str] = {}
+        self._end: tuple[Any, bool] | None = None
+        """How the main tree ended; told once the families of its actors are gone too."""
         self.on_up: Callable[[str], None] = lambda tree: None
         self.on_down: Callable[[str, Any, bool], None] = lambda tree, reason, started: None
         self.on_observed: Callable[[str, Any], None] = lambda tree, action: None
@@ -144,8 +146,10 @@ class Forest:
 
     def _start(self, root: str, ref: Any, spec: ChildSpec, args: Any) -> None:
         actor = self._actor(root, ref.path, spec)
-        if isinstance(args, BirthState) and actor.incarnations == 0:
+        actor.args = args
+        if actor.birth_state is None and isinstance(args, BirthState):
             actor.birth_state = args
+        actor.last_state = None
         self._births.begin(actor, root, ref)
 
     def _actor(self, root: str, path: str, spec: ChildSpec) -> Actor:
@@ -153,7 +157,7 @@ class Forest:
         assert isinstance(spec.actor, ActorSpec)
         actor = self._s.register.by_path.get(path)
         owner = self._owners.get(root)
-        if actor is not None and actor.parent is owner and not actor.is_alive:
+        if actor is not None and actor.tree == root and not actor.is_alive:
             actor.spec = spec.actor
             actor.restarts += 1
         else:
@@ -161,6 +165,9 @@ class Forest:
             actor = Actor(path, identity, spec.actor, root, owner)
             actor.last_seq, actor.head_hash = last_seq, head
             self._s.register.add(actor)
+        if owner is not None and actor not in owner.children:
+            owner.children.append(actor)
+        actor.child_spec = spec
         actor.restart = spec.restart
         actor.has_backoff = spec.backoff is not None
         return actor
@@ -180,4 +187,9 @@ class Forest:
             if tree == root:
                 del self._answers[request]
                 answer({"exit": "noproc"})
-        self.on_down(root, reason, started)
+        if root == MAIN:
+            self._end = (reason, started)
+        else:
+            self.on_down(root, reason, started)
+        if self._end is not None and not self._trees:
+            self.on_down(MAIN, *self._end)

@@ -17,6 +17,7 @@ from supervisor.fleet.deaths import Deaths
 from supervisor.fleet.forest import MAIN
 from supervisor.fleet.links import Pending
 from supervisor.fleet.lives import Actor, BirthState, Life
+from supervisor.fleet.restarts import restart
 from supervisor.fleet.services import Services
 from supervisor.fleet.subscriptions import Subscriptions
 from supervisor.fleet.view import actor_status, tree_view
@@ -318,18 +319,15 @@ class Gate:
         self._ask(client, order.id, lambda request: note.DeleteChild(request, order.target, order.child))
 
     def _restart(self, client: bytes, order: control.Restart) -> None:
-        """terminate_child, then restart_child: free of the restart intensity."""
+        """Stop in order and start again: free of the restart intensity."""
         actor = self._actor(client, order, self._refuse)
         if actor is None:
             return
-        supervisor, child = os.path.split(actor.path)
-        self._s.forest.ask(
-            actor.tree,
-            lambda request: note.TerminateChild(request, supervisor, child),
-            lambda result: self._ask(
-                client, order.id, lambda request: note.RestartChild(request, supervisor, child)
-            ),
-        )
+
+        def done(result: Any) -> None:
+            send(self._s.sockets.gate, client, control.TO_CLIENT.encode(control.Outcome(order.id, _plain(result))))
+
+        restart(self._s, actor, done)
 
     def _stop(self, client: bytes, order: control.StopTree) -> None:
         send(self._s.sockets.gate, client, control.TO_CLIENT.encode(control.Done(order.id)))

@@ -76,9 +76,8 @@ class Links:
         except WireError as error:
             self._refusals.count("control", error.reason, str(error))
             return
-        if life is None and isinstance(message, control.Hello):
-            if self._births.spares.on_hello(routing, message, credentials(frames[1])):
-                return
+        if life is None and isinstance(message, control.Hello) and self._is_spare(routing, message, frames[1]):
+            return
         if life is None or not life.is_alive:
             self._refusals.count("control", "stranger", "message of an incarnation that is not alive")
             return
@@ -91,6 +90,9 @@ class Links:
             self._refusals.count("control", "hello", f"{life.actor.path}: {type(message).__name__} before hello")
             return
         self._dispatch(life, message, bodies)
+
+    def _is_spare(self, routing: bytes, hello: control.Hello, frame: Any) -> bool:
+        return self._births.spares.on_hello(routing, hello, credentials(frame))
 
     def _dispatch(self, life: Life, message: Any, bodies: list[bytes]) -> None:
         handler = self._table.get(type(message))

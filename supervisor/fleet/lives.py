@@ -16,6 +16,7 @@ from supervisor.core.policy import comes_back
 from supervisor.loop import Timer
 from theater.actor import ActorSpec
 from theater.cause import Cause
+from theater.spec import ChildSpec
 
 PREPARING = "preparing"
 SPAWNING = "spawning"
@@ -127,13 +128,16 @@ class Actor:
     """One actor across its incarnations."""
 
     __slots__ = (
+        "args",
         "birth_state",
         "cause",
+        "child_spec",
         "children",
         "has_backoff",
         "head_hash",
         "id",
         "incarnations",
+        "is_restarting",
         "last_seq",
         "last_state",
         "life",
@@ -141,6 +145,7 @@ class Actor:
         "path",
         "restart",
         "restarts",
+        "retained",
         "since_ns",
         "spec",
         "subscribers",
@@ -155,7 +160,13 @@ class Actor:
         """Root path of the supervision tree it is in."""
         self.parent = parent
         """The actor whose guest spawned it."""
+        self.child_spec: ChildSpec
+        """What its supervisor was given, by which it can be started again."""
+        self.args: Any = None
+        """What it was started with beyond its specification: every automatic restart begins from that again."""
         self.restart = "permanent"
+        self.is_restarting = False
+        """Stopped on request, to be started again at once."""
         self.has_backoff = False
         self.incarnations = 0
         self.restarts = 0
@@ -169,7 +180,9 @@ class Actor:
         self.birth_state: BirthState | None = None
         """What the next incarnation begins from, when it is not the declared state."""
         self.children: list[Actor] = []
-        """Actors its guest has spawned, in start order."""
+        """Actors its guest has spawned, in start order, those whose restart is due included."""
+        self.retained: dict[str, bytes] = {}
+        """Last states of children that are no more, by manifest name, for ``resume``."""
         self.subscribers: set[str] = set()
         """Ids of its children whose events it wants."""
 
@@ -235,7 +248,8 @@ class Register:
             return
         if self.by_path.get(actor.path) is actor:
             del self.by_path[actor.path]
-        self.by_id.pop(actor.id, None)
+        if self.by_id.get(actor.id) is actor:
+            del self.by_id[actor.id]
 
     def lives(self) -> list[Life]:
         """Every life whose process may still run."""

@@ -15,12 +15,13 @@ from supervisor.fleet.lives import Actor, BirthState
 from supervisor.fleet.services import Services
 
 Done = Callable[[Any], None]
+State = Callable[[], BirthState | None]
 
 
-def restart(services: Services, actor: Actor, state_then: Callable[[], BirthState | None], done: Done) -> None:
+def restart(services: Services, actor: Actor, done: Done, state: State | None = None) -> None:
     """Stop an actor and start it again; ``done`` gets OTP's answer of the start.
 
-    ``state_then`` says, once it has stopped, what it begins from; None is what it began from before.
+    ``state`` says, once it has stopped, what it begins from; by default that is what it began from before.
     """
     supervisor, name = os.path.split(actor.path)
     actor.is_restarting = True
@@ -33,7 +34,7 @@ def restart(services: Services, actor: Actor, state_then: Callable[[], BirthStat
         done(result)
 
     def stopped(result: Any) -> None:
-        actor.birth_state = state_then()
+        actor.birth_state = state() if state is not None else None
         ask(lambda request: note.RestartChild(request, supervisor, name), restarted)
 
     def restarted(result: Any) -> None:
@@ -49,8 +50,3 @@ def restart(services: Services, actor: Actor, state_then: Callable[[], BirthStat
                 finished(result)
 
     ask(lambda request: note.TerminateChild(request, supervisor, name), stopped)
-
-
-def as_before() -> None:
-    """The next incarnation begins from what the first began from."""
-    return None

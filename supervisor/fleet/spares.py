@@ -1,8 +1,7 @@
 """Workers forked ahead of need: a start takes one that has said hello already, and pays for no fork.
 
-A worker learns what it is only from Init, so any worker can become any actor. Right after a start there is time to make
-the next spare, and a restart, which is when it matters, finds it ready. A spare can be taken at any moment of its
-youth: whoever takes it continues where it is.
+A worker learns what it is only from Init, so any worker can become any actor. After a start there is time to make the
+next spare, and a restart, which is when it matters, finds it ready.
 """
 
 from __future__ import annotations
@@ -11,20 +10,18 @@ import os
 import secrets
 import signal
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from proto import control
 from supervisor.fleet.services import Services
 from supervisor.loop import Timer
 from supervisor.spawner.children import reap, send_signal
 
-if TYPE_CHECKING:
-    from supervisor.fleet.births import Births
-    from supervisor.fleet.lives import Life
-
 ROUTING_BYTES = 16
 TOKEN_BYTES = 16
 REFILL_MS = 25
+BURST_MS = 50
+"""Starts closer together than this are a burst."""
 FAILURES_MAX = 3
 """Spares that came to nothing, in a row, before no more are made."""
 
@@ -32,7 +29,7 @@ FAILURES_MAX = 3
 class Spare:
     """A worker process that is nobody yet, from the request to fork it until somebody takes it."""
 
-    __slots__ = ("hello", "life", "peer", "pid", "pidfd", "routing", "token")
+    __slots__ = ("hello", "peer", "pid", "pidfd", "routing", "token")
 
     def __init__(self) -> None:
         self.routing = secrets.token_bytes(ROUTING_BYTES)
@@ -41,22 +38,21 @@ class Spare:
         self.pidfd = -1
         self.hello: control.Hello | None = None
         self.peer: tuple[int, int] | None = None
-        self.life: Life | None = None
-        """Who has taken it."""
 
 
 class Spares:
     """Keeps as many spares as the spawner is good for."""
 
-    def __init__(self, services: Services, births: Births) -> None:
+    def __init__(self, services: Services) -> None:
         self._s = services
-        self._births = births
         self._free: deque[Spare] = deque()
         self._by_routing: dict[bytes, Spare] = {}
         self._failures = 0
         self._refill: Timer | None = None
+        self._taken_ns = 0
+        self._in_burst = False
 
-    def boot(self, routing: bytes, token: bytes, is_spare: bool) -> dict[str, Any]:
+    def boot(self, routing: bytes, token: bytes, rehearses: bool = False) -> dict[str, Any]:
         """What a new worker must know to say hello (worker.process)."""
         sockets = self._s.sockets
         return {
@@ -67,30 +63,35 @@ class Spares:
             "endpoint": sockets.endpoint(endpoint_name(routing)),
             "lifeline": self._s.lifeline,
             "supervisor_pid": os.getpid(),
-            "is_spare": is_spare,
+            "rehearses": rehearses,
         }
 
-    def refill_later(self) -> None:
-        """Have the missing spares forked once the start that needs the processor now is likely over."""
-        if self._refill is None and len(self._free) < self._s.spawner.spares:
-            self._refill = self._s.loop.call_later(REFILL_MS, self.refill)
-
     def refill(self) -> None:
-        """Have the missing spares forked; nobody waits for them."""
-        self._refill = None
-        while len(self._free) < self._s.spawner.spares and self._failures < FAILURES_MAX:
-            spare = Spare()
-            self._free.append(spare)
-            self._by_routing[spare.routing] = spare
-            self._request(spare)
+        """Have the missing spares forked; nobody waits for them.
 
-    def take(self, life: Life) -> Spare | None:
-        """Give a spare to a life; None if there is none. The life gets its routing id and token."""
-        if not self._free:
+        While starts follow each other, at once, beside the one that loads. After a single start later, so as not to
+        take the processor from it, and with a rehearsal of what a start does.
+        """
+        if self._refill is not None:
+            self._refill.cancel()
+        if self._in_burst:
+            self._fork_missing(rehearses=False)
+        else:
+            self._refill = self._s.loop.call_later(REFILL_MS, lambda: self._fork_missing(rehearses=True))
+
+    def take(self) -> Spare | None:
+        """Give away a spare that has said hello; None if there is none.
+
+        One that is still on its way would be slower than a fork that skips the rehearsal.
+        """
+        now_ns = self._s.loop.now_ns()
+        self._in_burst = now_ns - self._taken_ns < BURST_MS * 1_000_000
+        self._taken_ns = now_ns
+        spare = next((each for each in self._free if each.hello is not None and each.pid), None)
+        if spare is None:
             return None
-        spare = self._free.popleft()
+        self._free.remove(spare)
         del self._by_routing[spare.routing]
-        spare.life = life
         self._unwatch(spare)
         return spare
 
@@ -116,15 +117,20 @@ class Spares:
 
     # -- their own life ---------------------------------------------------------------------------------------------
 
-    def _request(self, spare: Spare) -> None:
+    def _fork_missing(self, rehearses: bool) -> None:
+        while len(self._free) < self._s.spawner.spares and self._failures < FAILURES_MAX:
+            spare = Spare()
+            self._free.append(spare)
+            self._by_routing[spare.routing] = spare
+            self._request(spare, rehearses)
+
+    def _request(self, spare: Spare, rehearses: bool) -> None:
         stderr = self._s.dirs.stderr_of(spare.routing)
-        boot = self.boot(spare.routing, spare.token, is_spare=True)
+        boot = self.boot(spare.routing, spare.token, rehearses)
         self._s.spawner.spawn(boot, stderr, lambda answer: self._spawned(spare, answer))
 
     def _spawned(self, spare: Spare, answer: int | str) -> None:
-        if spare.life is not None:
-            self._births.on_spawned(spare.life, answer)
-        elif isinstance(answer, str):
+        if isinstance(answer, str):
             self._lose(spare)
         else:
             spare.pid = answer

@@ -1,8 +1,8 @@
 """Event subscriptions of clients (lifecycle 8.4): live batches under credit, history first where asked for.
 
-A subscriber grants credit for ``buffer`` events and renews it as it reads. What does not fit is dropped and told as one
-exact Gap before the next delivery (policy ``drop``), or ends the subscription (policy ``disconnect``). No subscriber
-can delay another, the actor or the root.
+A subscriber grants credit for ``buffer`` events and renews it as it reads. What does not fit is dropped and told as
+one exact Gap before the next delivery (policy ``drop``), or ends the subscription (policy ``disconnect``). No
+subscriber can delay another, the actor or the root.
 """
 
 from __future__ import annotations
@@ -11,30 +11,43 @@ from collections.abc import Callable
 from typing import Any
 
 from proto import info
+from supervisor.fleet.ends import Ends
 from supervisor.fleet.lives import Actor, Life
 from supervisor.fleet.services import Services
 from supervisor.sockets import send
 
 BUFFER_EVENTS_MAX = 65_536
 SUBSCRIPTIONS_MAX = 10_000
+SWEEP_FIRST = 256
+"""So many subscriptions, and their clients are asked whether they are still there; again at twice what is left."""
 PAGE_EVENTS = 512
 
 
 class Subscription:
     """One client's wish for one actor's events."""
 
-    __slots__ = ("actor", "client", "credit", "gap_first", "is_live", "next_seq", "number", "policy", "reading")
+    __slots__ = (
+        "actor", "buffer", "client", "credit", "gap_first", "is_live", "next_seq", "number", "policy", "reading",
+    )  # fmt: skip
 
     def __init__(self, number: int, client: bytes, actor: Actor, question: info.Subscribe) -> None:
         self.number = number
         self.client = client
         self.actor = actor
         self.policy = question.policy
-        self.credit = max(1, min(question.buffer, BUFFER_EVENTS_MAX))
+        self.buffer = max(1, min(question.buffer, BUFFER_EVENTS_MAX))
+        self.credit = self.buffer
+        """Below zero after a batch that is larger than the whole buffer."""
         self.is_live = question.since is None
         self.next_seq = actor.last_seq + 1 if question.since is None else max(0, question.since)
         self.gap_first: int | None = None
         self.reading = False
+
+    def has_room(self, count: int) -> bool:
+        """Whether so many events may be sent. To a client that has taken all it was sent (credit comes back in steps
+        of a quarter) one batch always may, however large: else a small buffer would never see an event.
+        """
+        return self.credit >= count or self.credit > self.buffer - max(1, self.buffer // 4)
 
 
 class Subscriptions:
@@ -44,23 +57,28 @@ class Subscriptions:
         self._s = services
         self._all: dict[int, Subscription] = {}
         self._by_actor: dict[str, dict[int, Subscription]] = {}
+        self._ends = Ends(services, self._on_over)
         self._last = 0
+        self._sweep_at = SWEEP_FIRST
 
     def add(self, client: bytes, actor: Actor, question: info.Subscribe) -> int:
         """Register a subscription; ``begin`` starts its deliveries, after its number was told."""
+        self._make_room()
         self._last += 1
         subscription = Subscription(self._last, client, actor, question)
         self._all[self._last] = subscription
         self._by_actor.setdefault(actor.id, {})[self._last] = subscription
-        while len(self._all) > SUBSCRIPTIONS_MAX:
-            self._drop(next(iter(self._all.values())))
         return self._last
 
     def begin(self, number: int) -> None:
         """Deliver history if it was asked for."""
         subscription = self._all.get(number)
-        if subscription is not None and not subscription.is_live:
+        if subscription is None:
+            return
+        if not subscription.is_live:
             self._read_on(subscription)
+        elif not subscription.actor.is_alive:
+            self._ends.look(subscription.actor)
 
     def remove(self, client: bytes, number: int) -> None:
         """End a subscription; unknown ones are fine (C3)."""
@@ -73,44 +91,46 @@ class Subscriptions:
         subscription = self._all.get(number)
         if subscription is None or subscription.client != client or count < 1:
             return
-        subscription.credit = min(subscription.credit + count, BUFFER_EVENTS_MAX)
+        subscription.credit = min(subscription.credit + count, subscription.buffer)
         if not subscription.is_live:
             self._read_on(subscription)
-        elif subscription.gap_first is not None and self._tell_gap(subscription, subscription.actor.last_seq):
-            subscription.next_seq = subscription.actor.last_seq + 1
+        elif subscription.gap_first is not None:
+            self._tell_gap(subscription, subscription.actor.last_seq)
 
     # -- live --------------------------------------------------------------------------------------------------------
 
     def on_events(self, life: Life, first_seq: int, last_seq: int, batch: bytes) -> None:
         """A batch of an actor has arrived."""
         for subscription in list(self._by_actor.get(life.actor.id, {}).values()):
-            if subscription.is_live:
+            if subscription.is_live and last_seq >= subscription.next_seq:
                 self._deliver(subscription, life.number, first_seq, last_seq, batch)
 
     def _deliver(self, subscription: Subscription, incarnation: int, first: int, last: int, batch: bytes) -> None:
-        if last < subscription.next_seq:
+        """Send a batch, or drop it. Events of it that were delivered before are the client's to leave out."""
+        fresh = max(first, subscription.next_seq)
+        count = last - fresh + 1
+        if not subscription.has_room(count):
+            self._overrun(subscription, fresh, count)
             return
-        count = last - first + 1
-        if subscription.credit < count:
-            self._overrun(subscription, first, last)
-            return
-        if subscription.gap_first is not None and not self._tell_gap(subscription, first - 1):
+        if subscription.gap_first is not None and not self._tell_gap(subscription, fresh - 1):
             return
         subscription.credit -= count
         subscription.next_seq = last + 1
         self._send(subscription, info.Events(subscription.number, incarnation, first, last), batch)
 
-    def _overrun(self, subscription: Subscription, first: int, last: int) -> None:
+    def _overrun(self, subscription: Subscription, first: int, count: int) -> None:
         if subscription.policy == "disconnect":
-            self._send(subscription, info.SubscriptionEnded(subscription.number, None, last - first + 1))
-            self._drop(subscription)
+            self._end(subscription, None, lagged=count)
         elif subscription.gap_first is None:
             subscription.gap_first = first
 
     def _tell_gap(self, subscription: Subscription, last: int) -> bool:
-        gap = info.Gap(subscription.number, subscription.gap_first or 0, last)
-        subscription.gap_first = None
-        return self._send(subscription, gap)
+        """Say what was left out, up to ``last``; False if there is nobody any more."""
+        first, subscription.gap_first = subscription.gap_first, None
+        if first is None or last < first:
+            return True
+        subscription.next_seq = last + 1
+        return self._send(subscription, info.Gap(subscription.number, first, last))
 
     # -- history -----------------------------------------------------------------------------------------------------
 
@@ -120,7 +140,7 @@ class Subscriptions:
             return
         if subscription.next_seq > subscription.actor.last_seq:
             subscription.is_live = True
-            self._maybe_over(subscription)
+            self._ends.look(subscription.actor)
             return
         subscription.reading = True
         limit = min(PAGE_EVENTS, subscription.credit)
@@ -129,38 +149,43 @@ class Subscriptions:
     def _page_of(self, subscription: Subscription) -> Callable[[dict[str, Any], bytes], None]:
         def page(data: dict[str, Any], batch: bytes) -> None:
             subscription.reading = False
-            if subscription.number not in self._all:
-                return
-            count = data.get("count", 0)
-            if count:
-                first = data["first_seq"]
-                subscription.credit -= count
-                subscription.next_seq = first + count
-                events = info.Events(subscription.number, 0, first, first + count - 1)
-                if not self._send(subscription, events, batch):
-                    return
-            elif subscription.next_seq <= subscription.actor.last_seq:
-                subscription.next_seq = subscription.actor.last_seq + 1  # retention has removed them
-            self._read_on(subscription)
+            if subscription.number in self._all and self._take_page(subscription, data, batch):
+                self._read_on(subscription)
 
         return page
+
+    def _take_page(self, subscription: Subscription, data: dict[str, Any], batch: bytes) -> bool:
+        """Send a page of history. What the store does not have (any more) is a gap."""
+        count = data.get("count", 0)
+        first = data["first_seq"] if count else subscription.actor.last_seq + 1
+        if first > subscription.next_seq:
+            subscription.gap_first = subscription.next_seq
+            if not self._tell_gap(subscription, first - 1):
+                return False
+        if not count:
+            return True
+        last = first + count - 1
+        subscription.credit -= count
+        subscription.next_seq = last + 1
+        return self._send(subscription, info.Events(subscription.number, 0, first, last), batch)
 
     # -- ends --------------------------------------------------------------------------------------------------------
 
     def on_actor_gone(self, actor: Actor) -> None:
-        """The actor has ended for good (C2)."""
-        for subscription in list(self._by_actor.get(actor.id, {}).values()):
-            if subscription.is_live:
-                self._maybe_over(subscription)
+        """An incarnation has ended, perhaps the last one."""
+        if actor.id in self._by_actor:
+            self._ends.look(actor)
 
-    def _maybe_over(self, subscription: Subscription) -> None:
-        actor = subscription.actor
-        if not actor.is_alive and actor.is_over:
-            if subscription.gap_first is not None:
-                self._tell_gap(subscription, actor.last_seq)
-            cause = actor.cause.plain() if actor.cause else None
-            self._send(subscription, info.SubscriptionEnded(subscription.number, cause))
-            self._drop(subscription)
+    def _on_over(self, actor: Actor) -> None:
+        """The actor has ended for good: after its last event everybody hears why (C2)."""
+        cause = actor.cause.plain() if actor.cause else None
+        for subscription in list(self._by_actor.get(actor.id, {}).values()):
+            if subscription.is_live and self._tell_gap(subscription, actor.last_seq):
+                self._end(subscription, cause)
+
+    def _end(self, subscription: Subscription, cause: dict[str, Any] | None, lagged: int = 0) -> None:
+        self._send(subscription, info.SubscriptionEnded(subscription.number, cause, lagged))
+        self._drop(subscription)
 
     def _send(self, subscription: Subscription, message: Any, *bodies: bytes) -> bool:
         if send(self._s.sockets.gate, subscription.client, info.ANSWERS.encode(message), bodies):
@@ -175,3 +200,16 @@ class Subscriptions:
             mine.pop(subscription.number, None)
             if not mine:
                 del self._by_actor[subscription.actor.id]
+
+    # -- room --------------------------------------------------------------------------------------------------------
+
+    def _make_room(self) -> None:
+        """Clients that left without a word are found out by sending; past the limit the oldest subscription ends."""
+        if len(self._all) >= self._sweep_at:
+            nothing = info.Info(0)  # an answer nobody has asked for: ignored
+            for subscription in list(self._all.values()):
+                self._send(subscription, nothing)
+            self._sweep_at = max(SWEEP_FIRST, 2 * len(self._all))
+        if len(self._all) >= SUBSCRIPTIONS_MAX:
+            oldest = next(iter(self._all.values()))
+            self._end(oldest, None, lagged=max(1, oldest.actor.last_seq + 1 - oldest.next_seq))

@@ -9,6 +9,8 @@ from supervisor.fleet.forest import MAIN
 from supervisor.fleet.lives import ENDED, RUNNING, STOPPING, Actor
 from supervisor.fleet.services import Services
 
+FAMILY_LEVELS_MAX = 100
+"""Guests whose children spawn children for ever are not followed further: answers have a depth limit too."""
 TEXTS = {
     "starting": "Starting",
     "running": "Running",
@@ -90,8 +92,10 @@ def _describe_worker(services: Services, node: dict[str, Any]) -> None:
         node.update(worker_node(services, actor, node.get("state")))
 
 
-def worker_node(services: Services, actor: Actor, core_state: str | None = None) -> dict[str, Any]:
-    """One actor as a node of the tree, with the children its guest has spawned."""
+def worker_node(
+    services: Services, actor: Actor, core_state: str | None = None, levels: int = FAMILY_LEVELS_MAX
+) -> dict[str, Any]:
+    """One actor as a node of the tree, with the children its guest has spawned, so many levels of them."""
     state = actor_state(actor)
     life = actor.life
     node: dict[str, Any] = {
@@ -108,8 +112,7 @@ def worker_node(services: Services, actor: Actor, core_state: str | None = None)
     }
     if life is not None and life.step and state == "starting":
         node["step"] = life.step
-    if actor.children:
-        node["children"] = [worker_node(services, child) for child in actor.children]
-        for child, child_node in zip(actor.children, node["children"], strict=True):
-            child_node["id"] = child.path.rsplit("/", 1)[-1]
+    if levels > 0 and actor.children:
+        children = [worker_node(services, child, levels=levels - 1) for child in actor.children]
+        node["children"] = [{**child, "id": child["path"].rsplit("/", 1)[-1]} for child in children]
     return node

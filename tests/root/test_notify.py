@@ -30,3 +30,13 @@ def test_without_a_listener_nothing_happens(address: str | None, monkeypatch: py
         monkeypatch.setenv("NOTIFY_SOCKET", address)
 
     assert not notify("READY=1")
+
+
+def test_a_service_manager_that_does_not_read_holds_nobody_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full socket loses the word instead of blocking the root."""
+    path = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(path)
+        monkeypatch.setenv("NOTIFY_SOCKET", path)
+
+        assert not all(notify("STATUS=busy") for _ in range(10_000))

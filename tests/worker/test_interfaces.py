@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from theater.chain import encode_frame, event_hash
 
 from tests.worker.enginekit import FakeContext
 from theater import cgrf, interfaces, types
 from theater.actor import RUNTIME, SUPERVISOR
+from theater.chain import encode_frame, event_hash
 from theater.errors import HandlerError, NotAChild, ShuttingDown
 from theater.values import NO_BYTES, U32, U64, UNIT, List, Option, Result, String, Tuple, Value, bytes_of
 from worker.engine.errors import Trap

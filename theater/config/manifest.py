@@ -36,7 +36,7 @@ def parse_manifest(text: str, base_dir: str, origin: str, *, package_needed: boo
     than a file and no environment variables are put in. ``package_needed`` False: the guest hands over the
     package itself, the manifest may name none, or one that is not there. Raises ConfigError.
     """
-    loading = Loading(None)
+    loading = Loading({})
     if _is_path(text):
         path = os.path.join(base_dir, text.strip())
         declared = _from_file(loading, path, package_needed)
