@@ -32,6 +32,7 @@ from worker.operations import Operations
 from worker.post import EXIT_BROKEN, Post
 from worker.pulse import Pulse
 from worker.recorder import Recorder
+from worker.rehearsal import rehearse
 from worker.start import load, options_of
 
 SWITCH_INTERVAL_S: Final = 0.0005
@@ -76,7 +77,7 @@ def run(boot: dict[str, Any], preloaded: Any) -> NoReturn:
     to_root = _connect(context, boot["control"], boot["routing"])
     upward = _connect(context, boot["stream"], boot["routing"])
     if boot.get("rehearses") and preloaded is not None:
-        _rehearse(preloaded.engine)
+        rehearse(preloaded.engine, desk, f"{boot['endpoint'].removeprefix('ipc://')}.ring")
     init, bodies = _introduce(to_root, boot)
     inc = Incarnation(init, options_of(init), desk, logs, metrics)
     logs.per_second = inc.options.log_per_second
@@ -115,13 +116,6 @@ def _connect(context: Any, endpoint: str, routing: bytes) -> Any:
     socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_IVL_MS)
     socket.connect(endpoint)
     return socket
-
-
-def _rehearse(engine: Any) -> None:
-    """We were forked ahead of need: use the time."""
-    from worker.warm import rehearse
-
-    rehearse(engine)
 
 
 def _introduce(to_root: Any, boot: dict[str, Any]) -> tuple[control.Init, list[bytes]]:

@@ -6,7 +6,7 @@ pages written after it are not. Runs no guest, compiles nothing, leaves no threa
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import zmq
@@ -35,21 +35,11 @@ def warm() -> None:
     _host_functions()
     _sockets()
     for _ in range(ROUNDS):
-        _round()
+        once()
 
 
-def rehearse(engine: Any) -> None:
-    """Do a little of everything in a worker that has time, before it is told what it is.
-
-    What a start touches first it must copy from the template, page by page; here nobody waits for that.
-    """
-    from worker.engine import raw
-
-    raw.rehearse(engine)
-    _round()
-
-
-def _round() -> None:
+def once() -> None:
+    """Run through what every worker runs through."""
     _wire()
     _machine()
     _values()
