@@ -126,6 +126,10 @@ class Init(Message, tag="init", frozen=True):
     """Id of the actor whose guest spawned this one."""
     setup: bool = False
     """Stop before ``init`` (S1)."""
+    keeps_state: bool = False
+    """Write each committed state beside the ring, for the next incarnation (theater.committed)."""
+    recovered: str = "initial"
+    """initial | last | replay: what this incarnation begins from, as its first event says."""
 
 
 class Ping(Message, tag="ping", frozen=True):

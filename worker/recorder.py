@@ -10,6 +10,7 @@ import msgspec
 
 from theater.cause import Cause
 from theater.chain import encode_frame, event_hash, payload
+from theater.committed import StateWriter, state_path
 from theater.ring import RingFull, RingWriter
 from worker.actor_store import ActorStore
 
@@ -41,6 +42,7 @@ class Recorder:
         self._inc = inc
         self._room = threading.Event()
         self._full_state = options.chain_state == "full"
+        self._committed = StateWriter(state_path(init.ring)) if init.keeps_state else None
 
     @classmethod
     def create(cls, inc: Incarnation) -> Recorder:
@@ -54,12 +56,20 @@ class Recorder:
     def begin(self) -> None:
         """The first event of an incarnation: ``genesis`` at the origin of the chain, ``incarnation`` later."""
         init = self._inc.init
+        if init.resume:
+            self._keep(self._inc.state)
         if init.chain_seq == 0:
             data = payload.genesis(init.digest, ABI_VERSION, init.manifest_digest, self._inc.state)
             self.append("genesis", data)
             return
         data = payload.incarnation(
-            init.incarnation, init.digest, ABI_VERSION, init.manifest_digest, self._inc.state, init.previous_end
+            init.incarnation,
+            init.digest,
+            ABI_VERSION,
+            init.manifest_digest,
+            self._inc.state,
+            init.previous_end,
+            init.recovered,
         )
         self.append("incarnation", data)
 
@@ -69,6 +79,8 @@ class Recorder:
 
     def result(self, function: str, state: bytes, response: bytes) -> None:
         """The guest has returned."""
+        if self._committed is not None:
+            self._keep(state)
         build = payload.result_full if self._full_state else payload.result
         self.append(WASM, build(function, state, response))
 
@@ -115,6 +127,16 @@ class Recorder:
         if len(words) > WORDS_BYTES_MAX:
             words = msgspec.msgpack.encode(plain)
         self.ring.last_words(words)
+
+    def _keep(self, state: bytes) -> None:
+        """Write the state that the next event commits, before that event; without room on the disk, wait for it."""
+        while self._committed is not None:
+            try:
+                self._committed.put(self.seq + 1, state)
+                return
+            except OSError:
+                self._room.clear()
+                self._room.wait(LOOK_AGAIN_S)
 
     def _append_when_there_is_room(self, frame: bytes) -> None:
         """Back-pressure: the guest goes on when the store has caught up."""

@@ -14,7 +14,8 @@ import msgspec
 
 from proto import control
 from supervisor.fleet.deaths import Deaths
-from supervisor.fleet.lives import PREPARING, RUNNING, SPAWNING, STARTING, Actor, BirthState, Life, ring_path
+from supervisor.fleet.lives import PREPARING, RUNNING, SPAWNING, STARTING, Actor, Life, ring_path
+from supervisor.fleet.recovery import beginning, keeps_state
 from supervisor.fleet.services import Services
 from supervisor.fleet.spares import Spare, Spares, endpoint_name
 from supervisor.packages import Prepared
@@ -132,8 +133,7 @@ class Births:
 
     def _init(self, life: Life, prepared: Prepared) -> tuple[control.Init, list[bytes]]:
         actor, spec = life.actor, life.actor.spec
-        state = actor.birth_state or BirthState(spec.state_kind, spec.state)
-        actor.birth_state = None
+        state = beginning(actor)
         bodies = [state.value] if state.kind == "value" else []
         init = control.Init(
             actor_id=actor.id,
@@ -155,6 +155,8 @@ class Births:
             state_kind=state.kind,
             resume=state.resume,
             parent=actor.parent.id if actor.parent else None,
+            keeps_state=keeps_state(actor),
+            recovered=state.recovered,
         )
         return init, bodies
 

@@ -258,7 +258,7 @@ class Families:
 
     def _disband(self, parent: Actor, root: str) -> None:
         for child in [child for child in parent.children if child.tree == root]:
-            if child.life is not None and not child.life.was_ready and child.incarnations > 1:
+            if child.life is not None and not child.life.was_ready and child.restarts > 0:
                 self._tell_end(child.life)  # it was given up while its restarts failed
             self._leave(child)
 
@@ -312,7 +312,7 @@ class Families:
     def on_started(self, life: Life) -> None:
         """An incarnation is ready: tell the parent of an automatic restart."""
         parent = _parent_of(life)
-        if parent is not None and life.number > 1 and not life.actor.is_restarting:
+        if parent is not None and life.actor.restarts > 0 and not life.actor.is_restarting:
             callbacks.tell_restarted(self._s, parent, life)
 
     def on_events(self, life: Life, first_seq: int, last_seq: int, batch: bytes) -> None:

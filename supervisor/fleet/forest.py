@@ -147,9 +147,6 @@ class Forest:
     def _start(self, root: str, ref: Any, spec: ChildSpec, args: Any) -> None:
         actor = self._actor(root, ref.path, spec)
         actor.args = args
-        if actor.birth_state is None and isinstance(args, BirthState):
-            actor.birth_state = args
-        actor.last_state = None
         self._births.begin(actor, root, ref)
 
     def _actor(self, root: str, path: str, spec: ChildSpec) -> Actor:
@@ -161,9 +158,9 @@ class Forest:
             actor.spec = spec.actor
             actor.restarts += 1
         else:
-            identity, last_seq, head = self._s.history.identify(path)
-            actor = Actor(path, identity, spec.actor, root, owner)
-            actor.last_seq, actor.head_hash = last_seq, head
+            known = self._s.history.identify(path)
+            actor = Actor(path, known.id, spec.actor, root, owner)
+            actor.incarnations, actor.last_seq, actor.head_hash = known.incarnations, known.last_seq, known.head_hash
             self._s.register.add(actor)
         if owner is not None and actor not in owner.children:
             owner.children.append(actor)

@@ -24,6 +24,7 @@ from supervisor.sockets import send
 from supervisor.store import StoreReader, StoreWriter
 from supervisor.store.writer import Broken, Recovered, Stored, Trouble
 from theater.cause import Cause, from_plain
+from theater.committed import committed_at, state_path
 from theater.ring import RingError, RingReader
 
 CLOSE_S = 10.0
@@ -31,6 +32,15 @@ PAGE_EVENTS_MAX = 4096
 FLUSH_EVENTS = 4096
 
 OnEvents = Callable[[Life, int, int, bytes], None]
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """What the store knows of an actor: its id, how many lives it had, its last event (-1: none) and that one's hash."""
+
+    id: str
+    incarnations: int
+    last_seq: int
+    head_hash: bytes | None
 
 
 class _Ring:
@@ -65,11 +75,12 @@ class History:
 
     # -- identities and lives ----------------------------------------------------------------------------------------
 
-    def identify(self, path: str) -> tuple[str, int, bytes | None]:
-        """Return (id, last sequence number or -1, head hash) of the actor at a path, new or known from before."""
+    def identify(self, path: str) -> Identity:
+        """Return who the actor at a path is, new or known from before."""
         actor_id, next_seq, head = self._writer.actor_for(path)
         self._stored.setdefault(actor_id, next_seq - 1)
-        return actor_id, next_seq - 1, head
+        incarnations = self._writer.last_incarnation(actor_id) if next_seq else 0
+        return Identity(actor_id, incarnations, next_seq - 1, head)
 
     def begin(self, life: Life, digest: str) -> None:
         """An incarnation was told to begin."""
@@ -172,6 +183,7 @@ class History:
             with RingReader.open(life.ring) as ring:
                 self._read_rest(life, ring)
                 words = _last_words(ring, life)
+            _note_state(life)
         except FileNotFoundError:
             return None
         except (RingError, OSError) as error:
@@ -191,7 +203,7 @@ class History:
     def _drop_rings(self, actor_id: str, stored_seq: int) -> None:
         rings = self._rings.get(actor_id)
         while rings and rings[0].last_seq <= stored_seq:
-            RingReader.remove(rings.popleft().path)
+            _remove(rings.popleft().path)
         if rings is not None and not rings:
             del self._rings[actor_id]
 
@@ -250,6 +262,21 @@ class History:
         os.close(self._read_wake)
 
 
+def _remove(ring: str) -> None:
+    RingReader.remove(ring)
+    try:
+        os.unlink(state_path(ring))
+    except FileNotFoundError:
+        pass
+
+
+def _note_state(life: Life) -> None:
+    """Where the worker kept its committed state, that counts more than its last words: a killed one has none."""
+    kept = committed_at(state_path(life.ring), life.last_seq)
+    if kept is not None:
+        life.actor.last_state = kept[1]
+
+
 def _last_words(ring: RingReader, life: Life) -> Cause | None:
     """Decode what the worker said of its end; its last committed state is kept with the actor."""
     words = ring.last_words()
@@ -257,7 +284,7 @@ def _last_words(ring: RingReader, life: Life) -> Cause | None:
         return None
     try:
         plain = msgspec.msgpack.decode(words)
-        life.actor.last_state = plain.pop("state", None)
+        life.actor.last_state = plain.pop("state", None) or life.actor.last_state
         return from_plain(plain)
     except (msgspec.MsgspecError, TypeError, AttributeError):
         return None

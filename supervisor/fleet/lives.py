@@ -201,14 +201,15 @@ class Actor:
 
 
 class BirthState:
-    """A state given explicitly: ``kind`` as in Init.state_kind; ``resume`` skips ``init``. Used by one incarnation."""
+    """A state to begin from: ``kind`` as in Init.state_kind; ``resume`` skips ``init``; ``recovered`` as in Init."""
 
-    __slots__ = ("kind", "resume", "value")
+    __slots__ = ("kind", "recovered", "resume", "value")
 
-    def __init__(self, kind: str, value: Any, resume: bool = False) -> None:
+    def __init__(self, kind: str, value: Any, resume: bool = False, recovered: str = "initial") -> None:
         self.kind = kind
         self.value = value
         self.resume = resume
+        self.recovered = recovered
 
 
 class Register:

@@ -26,7 +26,7 @@ CREATE TABLE IF NOT EXISTS actors (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS incarnations (
     actor TEXT NOT NULL REFERENCES actors(id),
-    number INTEGER NOT NULL,        -- counted by one run of the supervisor
+    number INTEGER NOT NULL,        -- counted from 1, for ever
     routing BLOB NOT NULL,          -- never used twice
     package TEXT NOT NULL,          -- SHA-256 of the package
     manifest TEXT NOT NULL,         -- SHA-256 of the normalised declaration

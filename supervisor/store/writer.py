@@ -109,6 +109,11 @@ class StoreWriter:
         last_seq, head = self._ahead.get(actor) or stored_tip(self._look, actor)
         return actor, last_seq + 1, head
 
+    def last_incarnation(self, actor: str) -> int:
+        """Return the number of an actor's newest incarnation that is stored, 0 if there is none."""
+        row = self._look.execute("SELECT max(number) FROM incarnations WHERE actor = ?", (actor,)).fetchone()
+        return row[0] or 0
+
     def begin_incarnation(
         self, actor: str, number: int, *, routing: bytes, package: str, manifest: str, first_seq: int
     ) -> None:

@@ -77,10 +77,21 @@ def genesis(package: str, abi: str, manifest: str, state: bytes) -> bytes:
 
 
 def incarnation(
-    number: int, package: str, abi: str, manifest: str, state: bytes, previous_end: Mapping[str, Any] | None
+    number: int,
+    package: str,
+    abi: str,
+    manifest: str,
+    state: bytes,
+    previous_end: Mapping[str, Any] | None,
+    recovered: str = "initial",
 ) -> bytes:
-    """A later life begins: as ``genesis``, with its number and, where known, the cause of the end before."""
+    """A later life begins: as ``genesis``, with its number and, where known, the cause of the end before.
+
+    ``recovered`` is ``last`` where the state is one that was committed before, ``replay`` where it was computed anew.
+    """
     facts: dict[str, Any] = {"number": number, "package": package, "abi": abi, "manifest": manifest}
+    if recovered != "initial":
+        facts["recovered"] = recovered
     if previous_end is not None:
         facts["previous-end"] = previous_end
     return _begin("incarnation", facts, state)

@@ -78,6 +78,8 @@ class Incarnation(msgspec.Struct, frozen=True):
     manifest: str
     state: Value | None
     previous_end: Cause | None
+    recovered: str = "initial"
+    """initial | last | replay: where the state comes from."""
 
 
 class Shutdown(msgspec.Struct, frozen=True):
@@ -186,6 +188,7 @@ def _incarnation(fields: Fields) -> Payload:
         _text(fields, "manifest"),
         fields.get("initial-state"),
         None if end is None else _cause(end),
+        _text(fields, "recovered") if "recovered" in fields else "initial",
     )
 
 

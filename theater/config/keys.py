@@ -214,7 +214,11 @@ _ACTOR = {
         doc="Whether an error it returns ends the actor.",
         default="continue",
     ),
-    "recover": Field(wants=Choice(("initial",)), doc="The state a restart begins from.", default="initial"),
+    "recover": Field(
+        wants=Choice(("initial", "last")),
+        doc="The state a restart begins from: the declared one, or the one that was committed last (without ``init``).",
+        default="initial",
+    ),
     "sha256": Field(wants=Digest(), doc="The digest the package must have.", default="any"),
 }
 """Keys that mean the same in a tree and in a manifest."""
