@@ -47,7 +47,7 @@ class Plan:
         if len(wanted) == 1 != len(items) and isinstance(wanted[0], Tuple):
             declared = wanted[0]  # an actor that takes its parameters nested (pack-abi 9.1)
         if len(declared.items) != len(items):
-            raise TypeMismatch(self.name, f"expected {len(declared.items)} parameters, got {len(items)}")
+            raise TypeMismatch(self.name, f"expected {_count(len(declared.items))}, got {len(items)}")
         return declared
 
 
@@ -127,3 +127,7 @@ def _items(params: Any) -> Sequence[Any]:
             f"params is the tuple of the function's parameters, got {type(params).__name__}; write (value,)"
         )
     return (params,)
+
+
+def _count(number: int) -> str:
+    return f"{number} parameter" if number == 1 else f"{number} parameters"

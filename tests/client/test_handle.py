@@ -460,7 +460,7 @@ def test_typed_package(tree: FakeTree, client: Client) -> None:
     assert values.Tuple((values.U8(7),)) == typed.call("echo", (7,), raw=True)
     with pytest.raises(TypeMismatch, match=r"params\[0\]: expected u8"):
         typed.call("echo", (300,))
-    with pytest.raises(TypeMismatch, match="expected 1 parameters, got 2"):
+    with pytest.raises(TypeMismatch, match="expected 1 parameter, got 2"):
         typed.call("echo", (1, 2))
     with pytest.raises(FunctionNotFound, match=r"could be a:b/c\.twice or x:y/z\.twice"):
         typed.call("twice")

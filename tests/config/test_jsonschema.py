@@ -130,7 +130,7 @@ BAD: list[dict[str, Any]] = [
     {"version": 1, "children": [{"id": "x", "actor": "a.wasm", "grants": {"timer": {}}}]},
     {"version": 1, "children": [{"id": "x", "actor": "a.wasm", "limits": {"memory": "64MB"}}]},
     {"version": 1, "children": [{"id": "x", "actor": "a.wasm", "limits": {"memory": 64}}]},
-    {"version": 1, "children": [{"id": "x", "actor": "a.wasm", "recover": "last"}]},
+    {"version": 1, "children": [{"id": "x", "actor": "a.wasm", "recover": "never"}]},
 ]
 
 

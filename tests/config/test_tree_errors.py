@@ -200,8 +200,8 @@ CHILD = [
         "found theater:simple/runtime again",
     ),
     (
-        "id: x\n    actor: a.wasm\n    recover: last",
-        '5:14: children[0].recover: expected initial, found "last"',
+        "id: x\n    actor: a.wasm\n    recover: never",
+        '5:14: children[0].recover: expected initial or last, found "never"',
     ),
     (
         "id: x\n    actor: a.wasm\n    sha256: abc",
