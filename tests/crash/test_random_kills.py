@@ -1,0 +1,114 @@
+"""Workers killed at random instants under calls: what was answered, what the chain says and the state agree, exactly.
+
+``THEATER_CRASH_S`` seconds of it (tox -e crash: 60); a short run is part of the normal tests.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from supervisor.store import StoreReader
+from tests.system import guests
+from tests.system.running import RunningTree
+from theater.chain import payloads
+from theater.errors import ActorError
+
+SECONDS = float(os.environ.get("THEATER_CRASH_S", "4"))
+KILL_EVERY_S = 0.5
+
+TREE = """
+version: 1
+name: crash
+intensity: 100000
+period: 1s
+children:
+  - {id: counter, actor: counter.wasm, grants: {runtime: {}}, recover: last}
+"""
+
+
+@pytest.fixture
+def tree() -> Iterator[RunningTree]:
+    """One counter that goes on from its last state."""
+    home = Path(tempfile.mkdtemp(prefix="th"))
+    guests.write_all(home)
+    running = RunningTree(home, TREE)
+    yield running
+    running.stop()
+    running.clean_up()
+
+
+class Killer:
+    """Kills the worker of an actor at random instants, as long as it is in use."""
+
+    def __init__(self, tree: RunningTree, path: str, seed: int) -> None:
+        self._tree = tree
+        self._path = path
+        self._chance = random.Random(seed)
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._kill)
+        self.kills = 0
+
+    def __enter__(self) -> Killer:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _kill(self) -> None:
+        import theater
+
+        with theater.connect(self._tree.run_dir) as client:
+            actor = client.actor(self._path)
+            while not self._over.wait(self._chance.uniform(0, 2 * KILL_EVERY_S)):
+                try:
+                    pid = actor.get_status().pid
+                    if pid:
+                        os.kill(pid, signal.SIGKILL)
+                        self.kills += 1
+                except (ActorError, ProcessLookupError):
+                    continue
+
+
+def bumps_in_chain(tree: RunningTree) -> int:
+    """How many calls of ``bump`` the chain says have returned."""
+    reader = StoreReader(str(tree.store_dir))
+    actor = reader.find("/counter")
+    assert actor is not None
+    said = (payloads.read(event.data) for event in reader.events(actor.id, types=["wasm"]))
+    count = sum(isinstance(each, payloads.Result) and each.function.endswith(".bump") for each in said)
+    reader.close()
+    return count
+
+
+def test_the_state_is_what_the_chain_says(tree: RunningTree) -> None:
+    """Counted: what was acknowledged, and exactly those unanswered calls whose result the chain has."""
+    counter = tree.actor("/counter")
+    acknowledged = unanswered = 0
+    deadline = time.monotonic() + SECONDS
+    with Killer(tree, "/counter", seed=7) as killer:
+        while time.monotonic() < deadline:
+            try:
+                counter.call("bump", (1,))
+                acknowledged += 1
+            except ActorError:
+                unanswered += 1
+    tree.wait_incarnation("/counter", 1)
+    final = counter.call("bump", (1,))
+    acknowledged += 1
+    tree.stop()
+
+    assert killer.kills > SECONDS / 2
+    assert final == bumps_in_chain(tree)
+    assert acknowledged <= final <= acknowledged + unanswered
+    tree.cli("verify", "--store", str(tree.store_dir))
