@@ -128,6 +128,10 @@ class Init(Message, tag="init", frozen=True):
     """Stop before ``init`` (S1)."""
     keeps_state: bool = False
     """Write each committed state beside the ring, for the next incarnation (theater.committed)."""
+    notes_operations: bool = False
+    """Note beside the ring which operation is under way (poison)."""
+    set_aside: dict[str, int] = {}
+    """Operations to be refused, by digest in hex (theater.committed), with the event that is their dead letter."""
     recovered: str = "initial"
     """initial | last | replay: what this incarnation begins from, as its first event says."""
 

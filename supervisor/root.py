@@ -54,6 +54,8 @@ class RootOptions(msgspec.Struct, frozen=True, kw_only=True):
     spawner: str = "zygote"
     """zygote | exec"""
     force_after_ms: int | None = None
+    recovers: bool = False
+    """Actors go on, as their ``recover`` says, from what an earlier run on the same store has left."""
 
 
 class Outcome(msgspec.Struct, kw_only=True):
@@ -121,6 +123,7 @@ class Root:
         services.log = self._log
         services.dirs = Directories(run_dir.path, self.options.store_dir)
         services.loop = Loop()
+        services.recovers = self.options.recovers
         services.register = Register()
         self._refusals = Refusals(self._log)
         services.history = History(services, self._refusals)

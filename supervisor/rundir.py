@@ -19,8 +19,6 @@ from theater.rundir import runs_base
 
 LOCK = "lock"
 ABOUT = "supervisor.json"
-LOCK_TRIES = 20
-LOCK_PAUSE_S = 0.01
 SOCKET_PATH_BYTES_MAX = 107
 """What the kernel allows (unix(7))."""
 SOCKET_NAME_CHARS = 16
@@ -73,18 +71,6 @@ def default_run_dir(name: str, tree: str) -> str:
     """Where a tree runs unless told otherwise: one directory per tree file."""
     digest = hashlib.sha256(os.path.realpath(tree).encode()).hexdigest()[:8]
     return os.path.join(str(runs_base()), f"{name[:40]}-{digest}")
-
-
-def _lock(fd: int) -> bool:
-    """Take the lock; somebody who only looks whether it is held may hold it for an instant."""
-    for _ in range(LOCK_TRIES):
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            time.sleep(LOCK_PAUSE_S)
-        else:
-            return True
-    return False
 
 
 def _check_length(path: str) -> None:

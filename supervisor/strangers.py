@@ -16,13 +16,16 @@ LOOK_MS = 500
 
 
 class Strangers:
-    """Reaps strangers; ``look_soon`` after every SIGCHLD."""
+    """Reaps strangers; ``look_soon`` after every SIGCHLD. Some may have ended before anybody listened for that signal,
+    so the first look is due from the beginning.
+    """
 
     def __init__(self, loop: Loop, ours: set[int]) -> None:
         self._loop = loop
         self._ours = ours
         self._suspects: set[int] = set()
         self._is_due = False
+        self.look_soon()
 
     def look_soon(self) -> None:
         """Look for zombies in a while."""

@@ -1,4 +1,4 @@
-"""The committed state beside the ring: where a killed worker's state can still be read (design D7, recovery).
+"""Beside the ring: a worker's committed state and the operation it is in, to be read after it was killed (design D7).
 
 A worker that is to be recovered writes each state before the event that commits it. The file has two slots, written in
 turn, each naming the event its state belongs to: whoever reads it after a death takes the newest one whose event is in
@@ -6,6 +6,7 @@ the chain, so state and chain never disagree. Layout (little-endian):
 
     0      magic "THSTATE1", u64 capacity of a slot
     16     slot 0: u64 sequence number, u64 length, u32 crc32 of both and of the state; slot 1 at 48
+    512    operation under way: u64 sequence number of its call event, u32 length, u32 crc32, 32 bytes of digest, name
     4096   bytes of slot 0, then those of slot 1
 
 A state that does not fit moves to a larger file, which takes the place of the old one in one step.
@@ -13,11 +14,14 @@ A state that does not fit moves to a larger file, which takes the place of the o
 
 from __future__ import annotations
 
+import hashlib
 import mmap
 import os
 from struct import Struct
 from typing import Final
 from zlib import crc32
+
+import msgspec
 
 MAGIC: Final = b"THSTATE1"
 SUFFIX: Final = ".state"
@@ -29,6 +33,23 @@ _SLOT: Final = Struct("<QQI")
 _NUMBERS: Final = Struct("<QQ")
 _SLOTS_AT: Final = (16, 48)
 _DATA_AT: Final = 4096
+_UNDERWAY_AT: Final = 512
+_UNDERWAY: Final = Struct("<QII32s")
+_NAME_BYTES_MAX: Final = 1024
+_NOTHING: Final = bytes(_UNDERWAY.size)
+
+
+class Underway(msgspec.Struct, frozen=True):
+    """An operation that had begun and not returned: its call event, its digest, and its function's name."""
+
+    seq: int
+    digest: str
+    function: str
+
+
+def operation_digest(function: str, params: bytes) -> str:
+    """What two operations that are the same have in common (SHA-256, hex)."""
+    return hashlib.sha256(b"%s\0%s" % (function.encode(), params)).hexdigest()
 
 
 def state_path(ring: str) -> str:
@@ -57,6 +78,19 @@ class StateWriter:
         _fill(self._memory, self._turn, self._room, seq, state)
         self._newest = (seq, state)
 
+    def enter(self, seq: int, function: str, params: bytes) -> None:
+        """Note that an operation begins, whose call event will be ``seq``."""
+        digest = bytes.fromhex(operation_digest(function, params))
+        name = function.encode()[:_NAME_BYTES_MAX]
+        at = _UNDERWAY_AT + _UNDERWAY.size
+        self._memory[at : at + len(name)] = name
+        check = crc32(name, crc32(digest, seq & 0xFFFF))
+        _UNDERWAY.pack_into(self._memory, _UNDERWAY_AT, seq, len(name), check, digest)
+
+    def leave(self) -> None:
+        """The operation has returned."""
+        self._memory[_UNDERWAY_AT : _UNDERWAY_AT + len(_NOTHING)] = _NOTHING
+
     def close(self) -> None:
         """Let go of the file; it stays."""
         self._memory.close()
@@ -67,6 +101,7 @@ class StateWriter:
             room *= 2
         path = self.path + ".new"
         memory = _create(path, room)
+        memory[_UNDERWAY_AT:_DATA_AT] = self._memory[_UNDERWAY_AT:_DATA_AT]
         if self._newest is not None:
             _fill(memory, self._turn, room, *self._newest)
         os.replace(path, self.path)
@@ -76,16 +111,34 @@ class StateWriter:
 
 def committed_at(path: str, last_seq: int) -> tuple[int, bytes] | None:
     """Return the newest (event, state) whose event is not after ``last_seq``; None if there is none to be had."""
+    data = _contents(path)
+    if data is None:
+        return None
+    room = _HEAD.unpack_from(data)[1]
+    found = [kept for turn in (0, 1) if (kept := _read(data, turn, room)) is not None and kept[0] <= last_seq]
+    return max(found, default=None)
+
+
+def underway_at(path: str) -> Underway | None:
+    """Return the operation a worker was in when it ended; None if it was in none, or it cannot be told."""
+    data = _contents(path)
+    if data is None:
+        return None
+    seq, length, check, digest = _UNDERWAY.unpack_from(data, _UNDERWAY_AT)
+    at = _UNDERWAY_AT + _UNDERWAY.size
+    name = data[at : at + min(length, _NAME_BYTES_MAX)]
+    if digest == bytes(32) or crc32(name, crc32(digest, seq & 0xFFFF)) != check:
+        return None
+    return Underway(seq, digest.hex(), name.decode("utf-8", "replace"))
+
+
+def _contents(path: str) -> bytes | None:
     try:
         with open(path, "rb") as file:
             data = file.read()
     except OSError:
         return None
-    if len(data) < _DATA_AT or data[: len(MAGIC)] != MAGIC:
-        return None
-    room = _HEAD.unpack_from(data)[1]
-    found = [kept for turn in (0, 1) if (kept := _read(data, turn, room)) is not None and kept[0] <= last_seq]
-    return max(found, default=None)
+    return data if len(data) >= _DATA_AT and data[: len(MAGIC)] == MAGIC else None
 
 
 def _create(path: str, room: int) -> mmap.mmap:

@@ -6,6 +6,7 @@ import time
 from typing import Any, Final
 
 from theater.actor import ActorOptions
+from theater.committed import operation_digest
 from theater.errors import ActorError
 from worker import child_events
 from worker import machine_notices as n
@@ -29,6 +30,7 @@ class Guest:
         self._pulse = inc.pulse
         options: ActorOptions = inc.options
         self._contract = contract.Contract(door.functions, options)
+        self._dead_letters = inc.init.set_aside
         self._call_ticks = ticks(options.call_deadline_ms)
         self._init_ticks = ticks(options.init_deadline_ms)
 
@@ -42,7 +44,9 @@ class Guest:
         if type(params) is child_events.ChildEvent:
             params, recorded = child_events.params(operation)
         budget = self._call_ticks if operation.deadline_ms is None else ticks(operation.deadline_ms)
-        notice = self._call(operation.function, params, recorded, budget, self._desk_lock)
+        notice = self._set_aside(operation.function, recorded) or self._call(
+            operation.function, params, recorded, budget, self._desk_lock
+        )
         self._count(operation, notice)
         return notice
 
@@ -74,7 +78,7 @@ class Guest:
                 return self._declined(function, result.text)
             outcome = self._contract.outcome(function, result.output)
         except Trap as trap:
-            self._recorder.error(function, trap.text)
+            self._recorder.stopped(function, trap.text)
             return n.Trapped(trap.text)
         if isinstance(outcome, contract.Ok):
             self._recorder.result(function, outcome.state, outcome.response)
@@ -82,8 +86,18 @@ class Guest:
             return n.Returned(outcome.response)
         return self._declined(function, outcome.text)
 
+    def _set_aside(self, function: str, params: bytes) -> n.Rejected | None:
+        """Refuse an operation that is a dead letter: it ended one incarnation after the other."""
+        if not self._dead_letters:
+            return None
+        seq = self._dead_letters.get(operation_digest(function, params))
+        if seq is None:
+            return None
+        text = f"{function}: set aside as a dead letter (event {seq}): it has ended incarnations before"
+        return n.Rejected("unexpected", (text,))
+
     def _declined(self, function: str, text: str) -> n.Declined:
-        self._recorder.error(function, text)
+        self._recorder.declined(function, text)
         return n.Declined(text)
 
     def _count(self, operation: n.Operation, notice: Any) -> None:

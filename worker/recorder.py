@@ -42,7 +42,10 @@ class Recorder:
         self._inc = inc
         self._room = threading.Event()
         self._full_state = options.chain_state == "full"
-        self._committed = StateWriter(state_path(init.ring)) if init.keeps_state else None
+        self._keeps_state = init.keeps_state
+        self._notes_operations = init.notes_operations
+        keeps = init.keeps_state or init.notes_operations
+        self._committed = StateWriter(state_path(init.ring)) if keeps else None
 
     @classmethod
     def create(cls, inc: Incarnation) -> Recorder:
@@ -75,17 +78,26 @@ class Recorder:
 
     def call(self, function: str, params: bytes) -> None:
         """The guest is about to be entered."""
+        if self._committed is not None and self._notes_operations:
+            self._committed.enter(self.seq + 1, function, params)
         self.append(WASM, payload.call(function, params))
 
     def result(self, function: str, state: bytes, response: bytes) -> None:
         """The guest has returned."""
         if self._committed is not None:
             self._keep(state)
+            self._committed.leave()
         build = payload.result_full if self._full_state else payload.result
         self.append(WASM, build(function, state, response))
 
-    def error(self, function: str, message: str) -> None:
-        """The guest has declined or was stopped."""
+    def declined(self, function: str, message: str) -> None:
+        """The guest has declined."""
+        if self._committed is not None:
+            self._committed.leave()
+        self.append(WASM, payload.error(function, message))
+
+    def stopped(self, function: str, message: str) -> None:
+        """The guest was stopped in the middle of it."""
         self.append(WASM, payload.error(function, message))
 
     def host_call(self, interface: str, function: str, data: bytes, output: bytes) -> None:
@@ -130,7 +142,7 @@ class Recorder:
 
     def _keep(self, state: bytes) -> None:
         """Write the state that the next event commits, before that event; without room on the disk, wait for it."""
-        while self._committed is not None:
+        while self._committed is not None and self._keeps_state:
             try:
                 self._committed.put(self.seq + 1, state)
                 return

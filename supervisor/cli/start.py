@@ -1,4 +1,4 @@
-"""``start``: run a tree until it ends or is told to stop."""
+"""Run a tree until it ends or is told to stop, in the foreground or (--detach) in the background."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ examples:
   theater start tree.yaml                      run in the foreground; Ctrl-C stops it in order, twice by force
   theater start tree.yaml --detach             come back when the tree is up
   theater start tree.yaml --ready-file up      create the file "up" once the tree is up
+  theater start tree.yaml --recover            go on where the last run on the same store ended
   theater start tree.yaml --spawner exec       plain interpreters instead of forks of a template
 
 exit codes: 0 stopped in order, 1 the tree did not start or gave up, or a worker had to be killed while stopping,
@@ -40,6 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--store", metavar="DIR", help=store)
     parser.add_argument("--cache", metavar="DIR", help="compiled packages (default: $XDG_CACHE_HOME/theater)")
     parser.add_argument("--spawner", choices=("zygote", "exec"), default="zygote", help="where workers come from")
+    recover = "go on from what an earlier run on the same store left, as each actor's `recover` says"
+    parser.add_argument("--recover", action="store_true", help=recover)
     parser.add_argument("--detach", action="store_true", help="run in the background; return when the tree is up")
     parser.add_argument("--ready-file", metavar="FILE", help="create FILE once the tree is up; removed at the end")
     levels = ("debug", "info", "warning", "error")
@@ -99,6 +102,7 @@ def _options(args: argparse.Namespace, tree: TreeConfig) -> RootOptions:
         store_dir=os.path.abspath(store),
         cache_dir=os.path.abspath(cache),
         spawner=args.spawner,
+        recovers=args.recover,
     )
 
 
@@ -182,6 +186,8 @@ def _detach(args: argparse.Namespace) -> int:
             value = getattr(args, name)
             if value is not None:
                 command += ["--" + name.replace("_", "-"), value]
+        if args.recover:
+            command.append("--recover")
         with open(said, "wb") as output:
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True

@@ -12,7 +12,7 @@ from supervisor.core.actions import GaveUp
 from supervisor.core.check import plain_childspec, with_defaults
 from supervisor.core.children import Child, Desk, delay_restart, end_tries, role_of, shutdown_ms, start, stop
 from supervisor.core.mail import Called, DelayOver, Ended, EndOf, Failed, Mail, Routine, Started, TimeUp, TryAgain
-from supervisor.core.policy import comes_back, ends_supervisor, is_proper_stop, is_reported
+from supervisor.core.policy import Forgiven, comes_back, ends_supervisor, is_proper_stop, is_reported
 from supervisor.core.ref import Ref, join
 from supervisor.core.static import END, GO_ON, NOT_FOUND, start_answer
 from theater.spec import BRUTAL_KILL, SupervisorSpec
@@ -94,19 +94,21 @@ class DynamicSupervisor:
 
     def _on_end(self, child: Child, ref: Ref, reason: Any) -> Routine[bool]:
         """A child has ended by itself (do_restart/3)."""
+        counts = not isinstance(reason, Forgiven)
+        reason = reason.reason if isinstance(reason, Forgiven) else reason
         if is_reported(child.spec.restart, reason):
             self._desk.report("child_terminated", child, reason)
         if comes_back(child.spec.restart, reason):
-            return (yield from self._restart(child, ref))
+            return (yield from self._restart(child, ref, counts))
         self._forget(child, ref)
         others_left = bool(self._running or self._retrying)
         return END if ends_supervisor(self._spec.auto_shutdown, child.spec.significant, others_left) else GO_ON
 
     # -- restarting ------------------------------------------------------------------------------------------------
 
-    def _restart(self, child: Child, ref: Ref) -> Routine[bool]:
+    def _restart(self, child: Child, ref: Ref, counts: bool = True) -> Routine[bool]:
         """Restart a child, unless that was once too often (restart/2)."""
-        if not self._desk.window.allows(self._desk.world.now_ns):
+        if counts and not self._desk.window.allows(self._desk.world.now_ns):
             self._desk.world.do(GaveUp(self._desk.process.path, child.path))
             self._forget(child, ref)
             return END

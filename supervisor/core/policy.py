@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
+import msgspec
+
 from theater.spec import BRUTAL_KILL
 
 T = TypeVar("T")
+
+
+class Forgiven(msgspec.Struct, frozen=True):
+    """An exit reason that does not count against the restart intensity. An extra of our own: OTP has none."""
+
+    reason: Any
 
 
 def is_clean(reason: Any) -> bool:

@@ -10,7 +10,7 @@ from supervisor.core.actions import GaveUp
 from supervisor.core.check import childspec_error, plain_childspec, with_defaults
 from supervisor.core.children import Child, Desk, delay_restart, end_tries, role_of, start, stop
 from supervisor.core.mail import Called, DelayOver, Ended, Failed, Ignored, Mail, Routine, Started, TryAgain
-from supervisor.core.policy import comes_back, ends_supervisor, is_reported, restart_group
+from supervisor.core.policy import Forgiven, comes_back, ends_supervisor, is_reported, restart_group
 from supervisor.core.ref import Ref, join
 from supervisor.core.table import ChildTable
 from theater.spec import ChildSpec, SupervisorSpec
@@ -95,10 +95,12 @@ class ListSupervisor:
 
     def _on_end(self, child: Child, reason: Any) -> Routine[bool]:
         """A child has ended by itself (do_restart/3)."""
+        counts = not isinstance(reason, Forgiven)
+        reason = reason.reason if isinstance(reason, Forgiven) else reason
         if is_reported(child.spec.restart, reason):
             self._desk.report("child_terminated", child, reason)
         if comes_back(child.spec.restart, reason):
-            return (yield from self._restart(child))
+            return (yield from self._restart(child, counts))
         self._table.stopped(child)
         is_over = ends_supervisor(
             self._spec.auto_shutdown, child.spec.significant, others_left=self._table.has_significant()
@@ -107,9 +109,9 @@ class ListSupervisor:
 
     # -- restarting ------------------------------------------------------------------------------------------------
 
-    def _restart(self, child: Child) -> Routine[bool]:
+    def _restart(self, child: Child, counts: bool = True) -> Routine[bool]:
         """Restart a child, unless that was once too often (restart/2)."""
-        if not self._desk.window.allows(self._desk.world.now_ns):
+        if counts and not self._desk.window.allows(self._desk.world.now_ns):
             self._desk.world.do(GaveUp(self._desk.process.path, child.path))
             self._table.stopped(child)
             return END

@@ -15,6 +15,7 @@ import msgspec
 from proto import control
 from supervisor.fleet.deaths import Deaths
 from supervisor.fleet.lives import PREPARING, RUNNING, SPAWNING, STARTING, Actor, Life, ring_path
+from supervisor.fleet.poison import DEAD_LETTER
 from supervisor.fleet.recovery import beginning, keeps_state
 from supervisor.fleet.services import Services
 from supervisor.fleet.spares import Spare, Spares, endpoint_name
@@ -156,6 +157,8 @@ class Births:
             resume=state.resume,
             parent=actor.parent.id if actor.parent else None,
             keeps_state=keeps_state(actor),
+            notes_operations=spec.poison == DEAD_LETTER,
+            set_aside=actor.set_aside,
             recovered=state.recovered,
         )
         return init, bodies

@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from proto import control, info
 from supervisor.fleet.lives import ENDED, PREPARING, SPAWNING, STARTING, STOPPING, Life
+from supervisor.fleet.poison import examine
 from supervisor.fleet.services import Services
 from supervisor.sockets import send
 from supervisor.spawner.children import ExitStatus, reap, send_signal
@@ -134,6 +135,7 @@ class Deaths:
                 timer.cancel()
         self._s.register.by_routing.pop(life.routing, None)
         self._s.register.by_ref.pop((life.tree, life.ref), None)
+        examine(self._s, life)
         self._s.history.end(life, cause)
         self._answer_waiters(life, cause, status)
         for hook in self.on_end:

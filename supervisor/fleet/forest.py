@@ -12,10 +12,13 @@ from typing import Any
 
 from supervisor.core import actions as act
 from supervisor.core import notices as note
+from supervisor.core.policy import Forgiven
 from supervisor.core.tree import Tree
 from supervisor.fleet.births import Births
 from supervisor.fleet.deaths import Deaths
-from supervisor.fleet.lives import Actor, BirthState, Life
+from supervisor.fleet.lives import Actor, Life
+from supervisor.fleet.poison import DEAD_LETTER
+from supervisor.fleet.recovery import INITIAL
 from supervisor.fleet.services import Services
 from supervisor.loop import Timer
 from theater.actor import ActorSpec
@@ -93,7 +96,7 @@ class Forest:
         """A life is over (or was never born)."""
         assert life.cause is not None
         reason = life.cause.otp_reason()
-        self.feed(life.tree, note.WorkerExited(life.ref, reason))
+        self.feed(life.tree, note.WorkerExited(life.ref, Forgiven(reason) if life.is_forgiven else reason))
 
     def feed(self, root: str, notice: Any) -> None:
         """Give a tree a notice and perform what it answers."""
@@ -161,6 +164,7 @@ class Forest:
             known = self._s.history.identify(path)
             actor = Actor(path, known.id, spec.actor, root, owner)
             actor.incarnations, actor.last_seq, actor.head_hash = known.incarnations, known.last_seq, known.head_hash
+            self._remember(actor)
             self._s.register.add(actor)
         if owner is not None and actor not in owner.children:
             owner.children.append(actor)
@@ -168,6 +172,14 @@ class Forest:
         actor.restart = spec.restart
         actor.has_backoff = spec.backoff is not None
         return actor
+
+    def _remember(self, actor: Actor) -> None:
+        """Give an actor that is new to this run what the store knows of it."""
+        spec, history = actor.spec, self._s.history
+        if spec.poison == DEAD_LETTER and actor.last_seq >= 0:
+            actor.set_aside = history.dead_letters(actor)
+        if spec.recover != INITIAL and self._s.recovers and actor.last_seq >= 0:
+            actor.last_state = history.last_state(actor)
 
     def _fire(self, root: str, timer: Any) -> None:
         self._timers.pop((root, timer), None)

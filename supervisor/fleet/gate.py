@@ -2,17 +2,19 @@
 
 What the root knows it answers itself; the rest it forwards to the worker and passes the answer's bodies through
 undecoded. Only processes of our own user get in (SO_PEERCRED); the run directory's mode keeps others out anyway.
+Nothing a client says can end or delay anybody else: what is out of bounds is refused in words, what waits is bounded.
 """
 
 from __future__ import annotations
 
-import os
+import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from proto import control, info
 from proto.envelope import MessageClass, WireError, check_bodies, class_of
 from supervisor.core import notices as note
+from supervisor.fleet.clients import Clients, Refuse, plain
 from supervisor.fleet.deaths import Deaths
 from supervisor.fleet.forest import MAIN
 from supervisor.fleet.links import Pending
@@ -22,9 +24,22 @@ from supervisor.fleet.services import Services
 from supervisor.fleet.subscriptions import Subscriptions
 from supervisor.fleet.view import actor_status, tree_view
 from supervisor.refusals import Refusals
-from supervisor.sockets import credentials, send
+from theater.config.limits import NAME_BYTES_MAX
 
-KNOWN_CLIENTS_MAX = 4096
+WAITING_MAX: Final = 1000
+"""Per incarnation: questions that wait for its worker to say hello, and clients that wait for its end."""
+WATCHERS_SWEEP: Final = 256
+"""So many watchers of one incarnation, and again at each doubling: those that left without a word are forgotten."""
+DEADLINE_MS_MAX: Final = 7 * 24 * 3600 * 1000
+"""A stop a client asks for takes at most a week: no timer anywhere is asked for more than it can hold."""
+SEQ_MAX: Final = 2**62
+POLICIES: Final = ("drop", "disconnect")
+PAUSE_MODES: Final = ("after_call", "if_idle")
+_NOT_IN_NAMES: Final = re.compile(r"[/\x00-\x1f\x7f-\x9f]")
+NAME_CHARS_SHOWN: Final = 200
+"""Of a wrong name, in the answer to it."""
+
+Serve = Callable[[bytes, Any], None]
 
 
 class Gate:
@@ -45,8 +60,8 @@ class Gate:
         self._refusals = refusals
         self._about = about
         self._stop_tree = stop_tree
-        self._clients: dict[bytes, None] = {}
-        self._table: dict[type, Callable[[bytes, Any], None]] = {
+        self._clients = Clients(services, refusals)
+        self._table: dict[type, Serve] = {
             info.Resolve: self._resolve,
             info.GetStatus: self._status,
             info.GetState: self._state,
@@ -54,7 +69,7 @@ class Gate:
             info.GetMetrics: self._forward_info,
             info.GetExportHashes: self._forward_info,
             info.GetInterface: self._forward_info,
-            info.SaveChain: self._forward_info,
+            info.SaveChain: self._save,
             info.Flush: self._flush,
             info.GetTree: self._tree,
             info.WhichChildren: self._which,
@@ -63,8 +78,8 @@ class Gate:
             info.Subscribe: self._subscribe,
             info.Unsubscribe: self._unsubscribe,
             info.Received: self._received,
-            control.Pause: lambda client, order: self._forward_control(client, order, pauses=True),
-            control.Resume: lambda client, order: self._forward_control(client, order, pauses=False),
+            control.Pause: self._pause,
+            control.Resume: self._resume,
             control.Shutdown: self._shutdown,
             control.Terminate: self._terminate,
             control.StartChild: self._start_child,
@@ -81,7 +96,7 @@ class Gate:
         """One message from the gate socket (zmq.Frame objects)."""
         client = frames[0].bytes
         header = frames[1].bytes if len(frames) > 1 else b""
-        if client not in self._clients and not self._admit(client, frames[-1]):
+        if not self._clients.admit(client, frames[-1]):
             return
         try:
             check_bodies(frames[2:])
@@ -89,109 +104,98 @@ class Gate:
             message = codec.decode(header)
         except WireError as error:
             self._refusals.count("gate", error.reason, str(error))
-            refused = info.Refused(0, "serialization", (str(error),))
-            send(self._s.sockets.gate, client, info.ANSWERS.encode(refused))
+            self._clients.refuse_info(client, 0, "serialization", str(error))
             return
         self._table[type(message)](client, message)
 
-    def _admit(self, client: bytes, frame: Any) -> bool:
-        peer = credentials(frame)
-        if peer is not None and peer[1] not in (os.getuid(), 0):
-            self._refusals.count("gate", "credentials", f"process {peer[0]} of user {peer[1]}")
-            return False
-        self._clients[client] = None
-        while len(self._clients) > KNOWN_CLIENTS_MAX:
-            del self._clients[next(iter(self._clients))]
-        return True
+    # -- whom it is about --------------------------------------------------------------------------------------------
 
-    # -- answering ---------------------------------------------------------------------------------------------------
-
-    def _inform(self, client: bytes, asked: int, data: dict[str, Any], *bodies: bytes) -> None:
-        send(self._s.sockets.gate, client, info.ANSWERS.encode(info.Info(asked, data)), bodies)
-
-    def _refuse_info(self, client: bytes, asked: int, kind: str, *data: Any) -> None:
-        send(self._s.sockets.gate, client, info.ANSWERS.encode(info.Refused(asked, kind, data)))
-
-    def _refuse(self, client: bytes, asked: int, kind: str, *data: Any) -> None:
-        send(self._s.sockets.gate, client, control.TO_CLIENT.encode(control.Refused(asked, kind, data)))
-
-    def _actor(self, client: bytes, message: Any, refuse: Callable[..., None]) -> Actor | None:
+    def _actor(self, client: bytes, message: Any, refuse: Refuse) -> Actor | None:
         actor = self._s.register.find(message.target)
         if actor is None:
-            refuse(client, message.id, "not_found", message.target)
+            refuse(client, message.id, "not_found", message.target[:NAME_CHARS_SHOWN])
         return actor
 
-    def _closed(self, client: bytes, asked: int, actor: Actor, refuse: Callable[..., None]) -> None:
-        refuse(client, asked, "channel_closed", actor.cause.plain() if actor.cause else None)
+    def _worker(self, client: bytes, message: Any, refuse: Refuse, again: Serve) -> Life | None:
+        """The life that can be asked. None if the client was refused, or waits for its hello: then ``again`` is due."""
+        actor = self._actor(client, message, refuse)
+        if actor is None:
+            return None
+        life = actor.life
+        if life is None or not life.is_alive:
+            refuse(client, message.id, "channel_closed", actor.cause.plain() if actor.cause else None)
+        elif life.init_sent:
+            return life
+        elif len(life.resolvers) < WAITING_MAX:
+            life.resolvers.append(lambda: again(client, message))
+        else:
+            refuse(client, message.id, "unexpected", f"{WAITING_MAX} questions wait for the worker already")
+        return None
 
     # -- questions about actors -------------------------------------------------------------------------------------
 
     def _resolve(self, client: bytes, question: info.Resolve) -> None:
-        actor = self._actor(client, question, self._refuse_info)
-        if actor is None:
-            return
-        life = actor.life
-        if life is None or not life.is_alive:
-            self._closed(client, question.id, actor, self._refuse_info)
-        elif life.init_sent:
+        life = self._worker(client, question, self._clients.refuse_info, self._resolve)
+        if life is not None:
             self._give_endpoint(client, question, life)
-        else:
-            life.resolvers.append(lambda: self._resolve(client, question))
 
     def _give_endpoint(self, client: bytes, question: info.Resolve, life: Life) -> None:
         actor = life.actor
         if question.watch:
-            life.watchers.add(client)
+            self._watch(life, client)
         deadline = actor.spec.options.call_deadline_ms
-        endpoint = info.Endpoint(
-            question.id, actor.id, actor.path, life.number, life.endpoint, deadline, life.package
-        )
-        send(self._s.sockets.gate, client, info.ANSWERS.encode(endpoint))
+        endpoint = info.Endpoint(question.id, actor.id, actor.path, life.number, life.endpoint, deadline, life.package)
+        self._clients.tell(client, info.ANSWERS.encode(endpoint))
+
+    def _watch(self, life: Life, client: bytes) -> None:
+        """Remember whom to tell of the end. A command line that asked once and left is not remembered for ever."""
+        count = len(life.watchers)
+        if count >= WATCHERS_SWEEP and count & (count - 1) == 0:
+            nothing = info.ANSWERS.encode(info.Info(0))  # an answer nobody has asked for: ignored
+            life.watchers = {each for each in life.watchers if self._clients.tell(each, nothing)}
+        life.watchers.add(client)
 
     def _status(self, client: bytes, question: info.GetStatus) -> None:
-        actor = self._actor(client, question, self._refuse_info)
+        actor = self._actor(client, question, self._clients.refuse_info)
         if actor is None:
             return
         life = actor.life
         if life is None or not life.is_alive or not life.init_sent:
-            self._inform(client, question.id, actor_status(actor, self._s.loop.now_ns()))
+            self._clients.inform(client, question.id, actor_status(actor, self._s.loop.now_ns()))
         else:
             self._s.links.question(life, question, Pending(client, question.id, True))
 
     def _state(self, client: bytes, question: info.GetState) -> None:
-        actor = self._actor(client, question, self._refuse_info)
-        if actor is None:
-            return
-        if actor.is_alive:
-            self._forward_info(client, question)
-        elif actor.last_state is not None:
-            self._inform(client, question.id, {"present": True}, actor.last_state)
+        actor = self._s.register.find(question.target)
+        if actor is not None and not actor.is_alive and actor.last_state is not None:
+            self._clients.inform(client, question.id, {"present": True}, actor.last_state)
         else:
-            self._closed(client, question.id, actor, self._refuse_info)
+            self._forward_info(client, question)
 
     def _chain(self, client: bytes, question: info.GetChain) -> None:
-        actor = self._actor(client, question, self._refuse_info)
+        actor = self._actor(client, question, self._clients.refuse_info)
         if actor is None:
             return
         if actor.is_alive and actor.life is not None and actor.life.init_sent:
             self._forward_info(client, question)
-            return
-        self._s.history.read(
-            actor,
-            question.since,
-            question.limit,
-            lambda data, body: self._inform(client, question.id, data, body),
-        )
+        elif self._clients.may_owe(client, question.id, self._clients.refuse_info):
+            since, limit = _bounded(question.since), _bounded(question.limit)
+            self._s.history.read(actor, since, limit, lambda data, body: self._read(client, question.id, data, body))
+
+    def _read(self, client: bytes, asked: int, data: dict[str, Any], body: bytes) -> None:
+        self._clients.paid()
+        self._clients.inform(client, asked, data, body)
 
     def _flush(self, client: bytes, question: info.Flush) -> None:
         """Answered when the store holds what the worker had recorded when it was asked."""
-        actor = self._actor(client, question, self._refuse_info)
-        if actor is None:
+        actor = self._actor(client, question, self._clients.refuse_info)
+        if actor is None or not self._clients.may_owe(client, question.id, self._clients.refuse_info):
             return
         life = actor.life
 
         def stored() -> None:
-            self._inform(client, question.id, {"last_seq": actor.last_seq})
+            self._clients.paid()
+            self._clients.inform(client, question.id, {"last_seq": actor.last_seq})
 
         def flushed(message: Any, bodies: list[bytes]) -> None:
             last = message.data.get("last_seq", -1) if isinstance(message, info.Info) else actor.last_seq
@@ -203,58 +207,81 @@ class Gate:
             self._s.history.when_stored(actor, actor.last_seq, stored)
 
     def _forward_info(self, client: bytes, question: Any) -> None:
-        actor = self._actor(client, question, self._refuse_info)
-        if actor is None:
-            return
-        if actor.life is None or not actor.life.is_alive:
-            self._closed(client, question.id, actor, self._refuse_info)
+        life = self._worker(client, question, self._clients.refuse_info, self._forward_info)
+        if life is not None:
+            self._s.links.question(life, question, Pending(client, question.id, True))
+
+    def _save(self, client: bytes, question: info.SaveChain) -> None:
+        if question.path is not None and "\0" in question.path:
+            self._clients.refuse_info(client, question.id, "unexpected", "a path cannot hold a null character")
         else:
-            self._s.links.question(actor.life, question, Pending(client, question.id, True))
+            self._forward_info(client, question)
 
     # -- questions about the tree ------------------------------------------------------------------------------------
 
     def _tree(self, client: bytes, question: info.GetTree) -> None:
         view = tree_view(self._s, question.target)
         if view is None:
-            self._refuse_info(client, question.id, "not_found", question.target)
+            self._clients.refuse_info(client, question.id, "not_found", question.target)
         else:
-            self._inform(client, question.id, {**self._about(), "root": view})
+            self._clients.inform(client, question.id, {**self._about(), "root": view})
 
     def _which(self, client: bytes, question: info.WhichChildren) -> None:
-        self._ask(client, question.id, lambda request: note.WhichChildren(request, question.target), "children")
+        self._ask_info(client, question, lambda request: note.WhichChildren(request, question.target), "children")
 
     def _count(self, client: bytes, question: info.CountChildren) -> None:
-        self._ask(client, question.id, lambda request: note.CountChildren(request, question.target), "counts")
+        self._ask_info(client, question, lambda request: note.CountChildren(request, question.target), "counts")
 
     def _childspec(self, client: bytes, question: info.GetChildspec) -> None:
-        self._ask(
-            client, question.id, lambda request: note.GetChildspec(request, question.target, question.child), "spec"
+        self._ask_info(
+            client, question, lambda request: note.GetChildspec(request, question.target, question.child), "spec"
         )
 
+    def _ask_info(self, client: bytes, question: Any, make: Callable[[int], Any], name: str) -> None:
+        """Put a question to a supervisor of the main tree; its answer is the Info ``name``."""
+
+        def answer(value: Any) -> None:
+            self._clients.paid()
+            if isinstance(value, dict) and "exit" in value:
+                self._clients.refuse_info(client, question.id, "not_found", question.target[:NAME_CHARS_SHOWN])
+            else:
+                self._clients.inform(client, question.id, {name: plain(value)})
+
+        if self._clients.may_owe(client, question.id, self._clients.refuse_info):
+            self._s.forest.ask(MAIN, make, answer)
+
     def _subscribe(self, client: bytes, question: info.Subscribe) -> None:
-        actor = self._actor(client, question, self._refuse_info)
+        if question.policy not in POLICIES:
+            self._clients.refuse_info(client, question.id, "unexpected", _neither("policy", POLICIES, question.policy))
+            return
+        actor = self._actor(client, question, self._clients.refuse_info)
         if actor is not None:
             number = self._subscriptions.add(client, actor, question)
-            self._inform(client, question.id, {"subscription": number})
+            self._clients.inform(client, question.id, {"subscription": number})
             self._subscriptions.begin(number)
 
     def _unsubscribe(self, client: bytes, question: info.Unsubscribe) -> None:
         self._subscriptions.remove(client, question.subscription)
-        self._inform(client, question.id, {})
+        self._clients.inform(client, question.id, {})
 
     def _received(self, client: bytes, message: info.Received) -> None:
         self._subscriptions.credit(client, message.subscription, message.count)
 
     # -- orders to actors --------------------------------------------------------------------------------------------
 
-    def _forward_control(self, client: bytes, order: Any, pauses: bool) -> None:
+    def _pause(self, client: bytes, order: control.Pause) -> None:
+        if order.mode in PAUSE_MODES:
+            self._switch(client, order, self._pause, pauses=True)
+        else:
+            self._clients.refuse(client, order.id, "unexpected", _neither("mode", PAUSE_MODES, order.mode))
+
+    def _resume(self, client: bytes, order: control.Resume) -> None:
+        self._switch(client, order, self._resume, pauses=False)
+
+    def _switch(self, client: bytes, order: Any, again: Serve, pauses: bool) -> None:
         """Pass a Pause or Resume on, and remember what came of it for ``status``."""
-        actor = self._actor(client, order, self._refuse)
-        if actor is None:
-            return
-        life = actor.life
-        if life is None or not life.is_alive:
-            self._closed(client, order.id, actor, self._refuse)
+        life = self._worker(client, order, self._clients.refuse, again)
+        if life is None:
             return
 
         def answered(message: Any, bodies: list[bytes]) -> None:
@@ -268,7 +295,9 @@ class Gate:
         self._end(client, order, lambda life: self._gracefully(life, order))
 
     def _gracefully(self, life: Life, order: control.Shutdown) -> None:
-        deadline_ms = order.deadline_ms if order.deadline_ms is not None else life.actor.spec.options.shutdown_ms
+        deadline_ms = life.actor.spec.options.shutdown_ms
+        if order.deadline_ms is not None:
+            deadline_ms = max(0, min(order.deadline_ms, DEADLINE_MS_MAX))
         self._deaths.stop_with_deadline(life, "client", deadline_ms)
 
     def _terminate(self, client: bytes, order: control.Terminate) -> None:
@@ -276,38 +305,38 @@ class Gate:
 
     def _end(self, client: bytes, order: Any, how: Callable[[Life], None]) -> None:
         """End the actor's present incarnation; its Report is sent when it is reaped (at once if it already was)."""
-        actor = self._actor(client, order, self._refuse)
+        actor = self._actor(client, order, self._clients.refuse)
         if actor is None:
             return
         life = actor.life
         if life is not None and life.is_alive:
+            if len(life.stop_waiters) >= WAITING_MAX:
+                self._clients.refuse(client, order.id, "unexpected", f"{WAITING_MAX} clients wait for its end already")
+                return
             life.stop_waiters.append((client, order.id))
             how(life)
             return
         report = control.Report(order.id, actor.cause.plain() if actor.cause else {"kind": "stopped"}, False, None, 0.0)
-        send(self._s.sockets.gate, client, control.TO_CLIENT.encode(report))
+        self._clients.tell(client, control.TO_CLIENT.encode(report))
 
     # -- orders to the tree ------------------------------------------------------------------------------------------
 
-    def _ask(self, client: bytes, asked: int, make: Callable[[int], Any], as_info: str | None = None) -> None:
-        """Put an API call to the main tree and send its answer: as info of that name, else as an Outcome."""
+    def _ask(self, client: bytes, asked: int, make: Callable[[int], Any]) -> None:
+        """Put an order to a supervisor of the main tree; OTP's answer is the Outcome."""
 
         def answer(value: Any) -> None:
-            plain = _plain(value)
-            if as_info is None:
-                send(self._s.sockets.gate, client, control.TO_CLIENT.encode(control.Outcome(asked, plain)))
-            elif isinstance(plain, dict) and "exit" in plain:
-                self._refuse_info(client, asked, "not_found", "supervisor")
-            else:
-                self._inform(client, asked, {as_info: plain})
+            self._clients.paid()
+            self._clients.outcome(client, asked, value)
 
-        self._s.forest.ask(MAIN, make, answer)
+        if self._clients.may_owe(client, asked, self._clients.refuse):
+            self._s.forest.ask(MAIN, make, answer)
 
     def _start_child(self, client: bytes, order: control.StartChild) -> None:
+        if not is_name(order.name):
+            self._clients.outcome(client, order.id, {"error": {"invalid_child_name": order.name[:NAME_CHARS_SHOWN]}})
+            return
         state = BirthState("plain", order.state) if order.has_state else None
-        self._ask(
-            client, order.id, lambda request: note.StartChild(request, order.target, name=order.name, args=state)
-        )
+        self._ask(client, order.id, lambda request: note.StartChild(request, order.target, name=order.name, args=state))
 
     def _terminate_child(self, client: bytes, order: control.TerminateChild) -> None:
         self._ask(client, order.id, lambda request: note.TerminateChild(request, order.target, order.child))
@@ -320,26 +349,32 @@ class Gate:
 
     def _restart(self, client: bytes, order: control.Restart) -> None:
         """Stop in order and start again: free of the restart intensity."""
-        actor = self._actor(client, order, self._refuse)
-        if actor is None:
+        actor = self._actor(client, order, self._clients.refuse)
+        if actor is None or not self._clients.may_owe(client, order.id, self._clients.refuse):
             return
 
         def done(result: Any) -> None:
-            send(self._s.sockets.gate, client, control.TO_CLIENT.encode(control.Outcome(order.id, _plain(result))))
+            self._clients.paid()
+            self._clients.outcome(client, order.id, result)
 
         restart(self._s, actor, done)
 
     def _stop(self, client: bytes, order: control.StopTree) -> None:
-        send(self._s.sockets.gate, client, control.TO_CLIENT.encode(control.Done(order.id)))
+        self._clients.tell(client, control.TO_CLIENT.encode(control.Done(order.id)))
         self._stop_tree(order.force)
 
 
-def _plain(value: Any) -> Any:
-    """A core answer as wire data: process references become their text."""
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if value is None or isinstance(value, str | int | float | bool | bytes):
-        return value
-    return str(value)
+def is_name(text: str) -> bool:
+    """Whether a text can be the last part of an actor's path; the same rule as for ids in a tree file."""
+    if text in ("", ".", "..") or _NOT_IN_NAMES.search(text):
+        return False
+    return len(text.encode()) <= NAME_BYTES_MAX
+
+
+def _neither(what: str, words: tuple[str, ...], got: str) -> str:
+    return f"expected {what} {' or '.join(words)}, got {got[:NAME_CHARS_SHOWN]!r}"
+
+
+def _bounded(number: int | None) -> int | None:
+    """A number of events as the store can hold it."""
+    return None if number is None else max(0, min(number, SEQ_MAX))

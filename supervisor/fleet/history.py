@@ -22,9 +22,10 @@ from supervisor.fleet.services import Services
 from supervisor.refusals import Refusals
 from supervisor.sockets import send
 from supervisor.store import StoreReader, StoreWriter
+from supervisor.store.rings import remove_ring
 from supervisor.store.writer import Broken, Recovered, Stored, Trouble
 from theater.cause import Cause, from_plain
-from theater.committed import committed_at, state_path
+from theater.committed import committed_at, state_path, underway_at
 from theater.ring import RingError, RingReader
 
 CLOSE_S = 10.0
@@ -35,7 +36,7 @@ OnEvents = Callable[[Life, int, int, bytes], None]
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """What the store knows of an actor: its id, how many lives it had, its last event (-1: none) and that one's hash."""
+    """What the store knows of an actor: its id, number of lives, last event (-1: none) and that one's hash."""
 
     id: str
     incarnations: int
@@ -97,6 +98,19 @@ class History:
         """An incarnation is over; everything it recorded was handed to the writer before."""
         if life.init_sent:
             self._writer.end_incarnation(life.actor.id, life.routing, msgspec.json.encode(cause).decode())
+
+    def dead_letter(self, actor: Actor, seq: int, digest: str, function: str, tries: int) -> None:
+        """An operation was set aside."""
+        self._writer.dead_letter(actor.id, seq, digest, function, tries)
+
+    def dead_letters(self, actor: Actor) -> dict[str, int]:
+        """Operations of an actor that were set aside, in this run or before: digest -> call event."""
+        return self._writer.dead_letters(actor.id)
+
+    def last_state(self, actor: Actor) -> bytes | None:
+        """The state an actor had committed when its last incarnation ended, if it was kept."""
+        kept = self._writer.last_state(actor.id)
+        return None if kept is None else kept[1]
 
     # -- the stream --------------------------------------------------------------------------------------------------
 
@@ -183,14 +197,15 @@ class History:
             with RingReader.open(life.ring) as ring:
                 self._read_rest(life, ring)
                 words = _last_words(ring, life)
-            _note_state(life)
         except FileNotFoundError:
             return None
         except (RingError, OSError) as error:
             self._s.log.error("ring_unreadable", actor=life.actor.path, incarnation=life.number, text=str(error))
             return None
+        life.underway = underway_at(state_path(life.ring))
         self._rings.setdefault(life.actor.id, deque()).append(_Ring(life.ring, life.last_seq))
-        self._drop_rings(life.actor.id, self._stored.get(life.actor.id, -1))
+        if not self._keep_state(life):  # else the ring goes when that is stored
+            self._drop_rings(life.actor.id, self._stored.get(life.actor.id, -1))
         return words
 
     def _read_rest(self, life: Life, ring: RingReader) -> None:
@@ -200,10 +215,19 @@ class History:
         if ring.torn:
             self._s.log.warning("ring_torn", actor=life.actor.path, incarnation=life.number, text=ring.torn)
 
+    def _keep_state(self, life: Life) -> bool:
+        """Where the worker kept its committed state, that counts more than its last words: a killed one has none."""
+        kept = committed_at(state_path(life.ring), life.last_seq)
+        if kept is None:
+            return False
+        life.actor.last_state = kept[1]
+        self._writer.put_state(life.actor.id, *kept)
+        return True
+
     def _drop_rings(self, actor_id: str, stored_seq: int) -> None:
         rings = self._rings.get(actor_id)
         while rings and rings[0].last_seq <= stored_seq:
-            _remove(rings.popleft().path)
+            remove_ring(rings.popleft().path)
         if rings is not None and not rings:
             del self._rings[actor_id]
 
@@ -260,21 +284,6 @@ class History:
         if self._reader is not None:
             self._reader.close()
         os.close(self._read_wake)
-
-
-def _remove(ring: str) -> None:
-    RingReader.remove(ring)
-    try:
-        os.unlink(state_path(ring))
-    except FileNotFoundError:
-        pass
-
-
-def _note_state(life: Life) -> None:
-    """Where the worker kept its committed state, that counts more than its last words: a killed one has none."""
-    kept = committed_at(state_path(life.ring), life.last_seq)
-    if kept is not None:
-        life.actor.last_state = kept[1]
 
 
 def _last_words(ring: RingReader, life: Life) -> Cause | None:

@@ -16,6 +16,7 @@ from supervisor.core.policy import comes_back
 from supervisor.loop import Timer
 from theater.actor import ActorSpec
 from theater.cause import Cause
+from theater.committed import Underway
 from theater.spec import ChildSpec
 
 PREPARING = "preparing"
@@ -41,6 +42,7 @@ class Life:
         "head_hash",
         "heartbeats_missed",
         "init_sent",
+        "is_forgiven",
         "killed_by",
         "killed_escalated",
         "last_seq",
@@ -64,6 +66,7 @@ class Life:
         "stop_waiters",
         "token",
         "tree",
+        "underway",
         "was_ready",
         "watchers",
     )
@@ -90,6 +93,10 @@ class Life:
         """Why the start failed, when the root found out itself."""
         self.killed_by: str | None = None
         self.killed_escalated = False
+        self.underway: Underway | None = None
+        """The operation it was in when it ended, where that is noted."""
+        self.is_forgiven = False
+        """Its end does not count against the restart intensity."""
         self.stop_by: str | None = None
         self.stop_asked_ns = 0
         """When the first order to end it came; 0 if none did."""
@@ -146,9 +153,11 @@ class Actor:
         "restart",
         "restarts",
         "retained",
+        "set_aside",
         "since_ns",
         "spec",
         "subscribers",
+        "suspect",
         "tree",
     )
 
@@ -183,6 +192,10 @@ class Actor:
         """Actors its guest has spawned, in start order, those whose restart is due included."""
         self.retained: dict[str, bytes] = {}
         """Last states of children that are no more, by manifest name, for ``resume``."""
+        self.suspect: Any = None
+        """The operation that may be what ends its incarnations (supervisor.fleet.poison)."""
+        self.set_aside: dict[str, int] = {}
+        """Operations that are dead letters: digest in hex -> event of the call."""
         self.subscribers: set[str] = set()
         """Ids of its children whose events it wants."""
 

@@ -57,6 +57,8 @@ class Services:
     links: Links
     dirs: Directories
     lifeline: int
+    recovers: bool
+    """The first incarnations recover too, from what an earlier run has left (``start --recover``)."""
     log: Any
 
     def __init__(self) -> None:

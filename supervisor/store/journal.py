@@ -44,6 +44,14 @@ class NewActor(msgspec.Struct, frozen=True, gc=False):
     created_ns: int
 
 
+class State(msgspec.Struct, frozen=True, gc=False):
+    """The state an actor committed with an event; the ones before it go."""
+
+    actor: str
+    seq: int
+    state: bytes
+
+
 class Note(msgspec.Struct, frozen=True, gc=False):
     """Something else to be written."""
 
@@ -51,7 +59,7 @@ class Note(msgspec.Struct, frozen=True, gc=False):
     values: tuple[Any, ...]
 
 
-Work = Batch | NewActor | Note
+Work = Batch | NewActor | State | Note
 
 
 class Journal:
@@ -93,6 +101,10 @@ class Journal:
             case NewActor():
                 self.db.execute("INSERT INTO actors VALUES (?, ?, ?)", (work.id, work.path, work.created_ns))
                 return Known(work.path)
+            case State(actor=actor, seq=seq):
+                self.db.execute("DELETE FROM states WHERE actor = ? AND seq < ?", (actor, seq))
+                self.db.execute("INSERT OR REPLACE INTO states VALUES (?, ?, ?)", (actor, seq, work.state))
+                return Stored(actor, (news.get(actor) or self.tip(actor))[0])
             case Note():
                 self.db.execute(work.sql, work.values)
                 return None

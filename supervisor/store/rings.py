@@ -13,10 +13,11 @@ from typing import Any, Final
 
 import msgspec
 
-from supervisor.store.journal import Batch, Journal, Note
+from supervisor.store.journal import Batch, Journal, Note, State
 from supervisor.store.results import Broken
 from supervisor.store.schema import StoreError
 from theater.chain.batch import frame_seq
+from theater.committed import committed_at, state_path
 from theater.ring import RingError, RingReader
 
 DIRECTORY: Final = "rings"
@@ -58,7 +59,7 @@ def adopt_rings(directory: str, journal: Journal) -> list[Broken]:
         for path in _in_order(_ring_paths(directory), broken):
             problem = _adopt(path, journal)
             if problem is None:
-                RingReader.remove(path)
+                remove_ring(path)
             else:
                 broken.append(problem)
                 os.replace(path, path + ".kept")
@@ -68,6 +69,15 @@ def adopt_rings(directory: str, journal: Journal) -> list[Broken]:
             f"{directory}: what workers of a killed supervisor had recorded cannot be stored: {error}"
         ) from None
     return broken
+
+
+def remove_ring(path: str) -> None:
+    """Remove a ring and what lies beside it; the store holds all of it."""
+    RingReader.remove(path)
+    try:
+        os.unlink(state_path(path))
+    except FileNotFoundError:
+        pass
 
 
 def _ring_paths(directory: str) -> list[str]:
@@ -110,7 +120,7 @@ def _adopt(path: str, journal: Journal) -> Broken | None:
             return Broken(ring.actor_id, f"{path}: belongs to an actor that the store does not know")
         last_seq, _ = journal.tip(ring.actor_id)
         rest = ring.batch_after(last_seq)
-        works: list[Batch | Note] = []
+        works: list[Batch | State | Note] = []
         if rest is not None:
             prev = journal.tip(ring.actor_id)[1] if rest.first_seq == last_seq + 1 else None
             works.append(
@@ -118,6 +128,9 @@ def _adopt(path: str, journal: Journal) -> Broken | None:
                     ring.actor_id, ring.incarnation, rest.first_seq, rest.last_seq, prev, rest.head_hash, rest.payload
                 )
             )
+        kept = committed_at(state_path(path), rest.last_seq if rest is not None else last_seq)
+        if kept is not None:
+            works.append(State(ring.actor_id, *kept))
         cause = _json(_last_words(ring))
         works.append(Note(END, (time.time_ns(), cause, ring.actor_id, ring.incarnation)))
         refused = [result for result in journal.commit(works) if isinstance(result, Broken)]

@@ -48,6 +48,21 @@ CREATE TABLE IF NOT EXISTS batches (
     stored_ns INTEGER NOT NULL,
     PRIMARY KEY (actor, first_seq)
 );
+CREATE TABLE IF NOT EXISTS states (
+    actor TEXT NOT NULL,
+    seq INTEGER NOT NULL,           -- the event that committed it
+    state BLOB NOT NULL,            -- as the actor encodes it
+    PRIMARY KEY (actor, seq)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS dead_letters (
+    actor TEXT NOT NULL,
+    seq INTEGER NOT NULL,           -- the call event of the last try
+    digest TEXT NOT NULL,           -- SHA-256 of function, NUL, parameters; hex
+    function TEXT NOT NULL,
+    tries INTEGER NOT NULL,
+    set_aside_ns INTEGER NOT NULL,
+    PRIMARY KEY (actor, digest)
+) WITHOUT ROWID;
 """
 
 

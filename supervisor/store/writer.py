@@ -16,7 +16,7 @@ import weakref
 from collections import deque
 from typing import Any, Final
 
-from supervisor.store.journal import Batch, Journal, NewActor, Note, Tip, Work, stored_tip
+from supervisor.store.journal import Batch, Journal, NewActor, Note, State, Tip, Work, stored_tip
 from supervisor.store.results import Broken, Known, Recovered, Result, Stored, Trouble
 from supervisor.store.rings import adopt_rings
 from supervisor.store.schema import StoreError, open_beside, open_for_writing
@@ -139,6 +139,25 @@ class StoreWriter:
         """Queue a batch; Stored or Broken follows."""
         self._ahead[actor] = (last_seq, head_hash)
         self._put(Batch(actor, incarnation, first_seq, last_seq, prev_hash, head_hash, payload))
+
+    def put_state(self, actor: str, seq: int, state: bytes) -> None:
+        """Keep the state an actor committed with event ``seq``; the ones before it go. Stored follows."""
+        self._put(State(actor, seq, state))
+
+    def last_state(self, actor: str) -> tuple[int, bytes] | None:
+        """Return the (event, state) an actor committed last, as far as it was kept."""
+        sql = "SELECT seq, state FROM states WHERE actor = ? ORDER BY seq DESC LIMIT 1"
+        row: tuple[int, bytes] | None = self._look.execute(sql, (actor,)).fetchone()
+        return row
+
+    def dead_letter(self, actor: str, seq: int, digest: str, function: str, tries: int) -> None:
+        """Note that an operation was set aside."""
+        sql = "INSERT OR REPLACE INTO dead_letters VALUES (?, ?, ?, ?, ?, ?)"
+        self._put(Note(sql, (actor, seq, digest, function, tries, time.time_ns())))
+
+    def dead_letters(self, actor: str) -> dict[str, int]:
+        """Return an actor's operations that were set aside: digest -> call event."""
+        return dict(self._look.execute("SELECT digest, seq FROM dead_letters WHERE actor = ?", (actor,)))
 
     def close(self, timeout_s: float) -> bool:
         """Write what is queued, at most for so long, and let go of the store; whether everything was written.

@@ -45,6 +45,16 @@ def test_a_stranger_is_reaped_and_ours_is_not(loop: Loop) -> None:
     assert os.waitpid(ours, os.WNOHANG)[0] == ours
 
 
+def test_one_that_ended_before_anybody_listened_is_reaped(loop: Loop) -> None:
+    """As PID 1 we inherit what was there: no signal will ever tell of it."""
+    stranger = ended_child()
+    Strangers(loop, set())
+    deadline = time.monotonic() + 5
+    while psutil.pid_exists(stranger):
+        assert time.monotonic() < deadline
+        loop.run_once(0.05)
+
+
 def test_one_that_gets_into_the_books_in_time_is_ours(loop: Loop) -> None:
     """A worker may end before the root has heard of its pid."""
     pid = ended_child()

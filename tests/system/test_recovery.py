@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.system import guests
-from tests.system.running import RunningTree
-from theater.errors import InternalError
+from tests.system.running import RunningTree, is_running, until
+from theater.errors import InternalError, UnexpectedError
 
 TREE = """
 version: 1
@@ -22,6 +22,7 @@ period: 1s
 children:
   - {id: last, actor: counter.wasm, grants: {runtime: {}}, recover: last}
   - {id: initial, actor: counter.wasm, grants: {runtime: {}}}
+  - {id: careful, actor: counter.wasm, grants: {runtime: {}}, recover: last, poison: dead_letter}
 """
 
 
@@ -73,3 +74,92 @@ def test_a_crash_of_the_guest_goes_back_to_what_was_committed(tree: RunningTree)
     tree.wait_incarnation("/last", incarnation + 1)
 
     assert last.call("bump", (1,)) == 6
+
+
+def restart_supervisor(tree: RunningTree, *options: str) -> None:
+    """SIGKILL the supervisor and start another one on the same store."""
+    left = tree.workers()
+    tree.drop_client()
+    tree.process.kill()
+    tree.process.wait()
+    until(lambda: not any(is_running(pid) for pid in left), "the workers to follow their supervisor")
+    tree.options = options
+    tree.start()
+    tree.wait_up()
+
+
+def test_recover_goes_on_after_the_supervisor_was_killed(tree: RunningTree) -> None:
+    """Nothing that was answered is missing, and incarnation numbers are not used twice."""
+    for path in ("/last", "/initial"):
+        tree.actor(path).call("bump", (4,))
+    restart_supervisor(tree, "--recover")
+
+    assert tree.actor("/last").call("bump", (1,)) == 5
+    assert tree.actor("/initial").call("bump", (1,)) == 1
+    assert tree.status("/last").incarnation == 2
+
+
+def test_recover_goes_on_after_an_orderly_stop(tree: RunningTree) -> None:
+    """The same, with nothing left in rings."""
+    tree.actor("/last").call("bump", (4,))
+    tree.stop()
+    tree.options = ("--recover",)
+    tree.start()
+    tree.wait_up()
+
+    assert tree.actor("/last").call("bump", (1,)) == 5
+
+
+def test_without_recover_a_new_run_begins_anew(tree: RunningTree) -> None:
+    """The chain goes on, the state does not."""
+    tree.actor("/last").call("bump", (4,))
+    restart_supervisor(tree)
+
+    assert tree.actor("/last").call("bump", (1,)) == 1
+    tree.cli("verify", "/last")
+
+
+def test_a_poisoned_operation_is_set_aside(tree: RunningTree) -> None:
+    """After three incarnations it is refused; everything else goes on, from the committed state."""
+    careful = tree.actor("/careful")
+    careful.call("bump", (2,))
+    for number in (2, 3, 4):
+        with pytest.raises(InternalError):
+            careful.call("trap")
+        tree.wait_incarnation("/careful", number)
+
+    with pytest.raises(UnexpectedError, match="dead letter"):
+        careful.call("trap")
+    assert careful.call("bump", (1,)) == 3
+    assert tree.status("/careful").incarnation == 4
+
+    restart_supervisor(tree, "--recover")
+    with pytest.raises(UnexpectedError, match="dead letter"):
+        tree.actor("/careful").call("trap")
+
+
+POISON = """
+version: 1
+name: poison
+intensity: 1
+period: 60s
+children:
+  - {id: careful, actor: counter.wasm, grants: {runtime: {}}, poison: dead_letter, poison_tries: 5}
+"""
+
+
+def test_poison_does_not_use_up_the_restart_intensity() -> None:
+    """Five crashes in the same operation, under a supervisor that forgives one in a minute."""
+    home = Path(tempfile.mkdtemp(prefix="th"))
+    guests.write_all(home)
+    tree = RunningTree(home, POISON)
+    try:
+        for number in range(2, 7):
+            with pytest.raises(InternalError):
+                tree.actor("/careful").call("trap")
+            tree.wait_incarnation("/careful", number)
+        with pytest.raises(UnexpectedError, match="dead letter"):
+            tree.actor("/careful").call("trap")
+    finally:
+        tree.stop()
+        tree.clean_up()

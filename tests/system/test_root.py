@@ -243,14 +243,11 @@ def test_it_works_as_pid_1(home: Path) -> None:
             said = process.stderr.read()
             assert "unshare:" in said, said
             pytest.skip(f"no namespaces here: {said.strip()}")
-        assert (home / "ready").read_text().strip() == "1"
+        assert until(lambda: (home / "ready").read_text().strip(), "the pid in the ready file") == "1"
         import psutil
 
         inner = next(p for p in psutil.Process(process.pid).children())
-        until(
-            lambda: not any(child.status() == psutil.STATUS_ZOMBIE for child in inner.children()),
-            "strangers to be reaped",
-        )
+        until(lambda: all(is_running(child.pid) for child in inner.children()), "strangers to be reaped")
         inner.send_signal(signal.SIGTERM)
 
         assert process.wait(20) == 0

@@ -10,7 +10,7 @@ import msgspec
 
 from theater.actor import ActorOptions, ActorSpec, Supervision
 from theater.config.grants import Grants
-from theater.config.keys import OPTION_KEYS, OPTION_SECTIONS
+from theater.config.keys import OPTION_KEYS, OPTION_SECTIONS, REPLACED_KEYS
 
 NO_STATE = ("none", None)
 
@@ -27,6 +27,8 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True):
     options: dict[str, Any] = {}
     supervision: dict[str, Any] = {}
     recover: str = "initial"
+    poison: str = "none"
+    poison_tries: int = 3
     base_dir: str = ""
 
 
@@ -35,7 +37,7 @@ def overlay(below: Declaration, values: dict[str, Any]) -> Declaration:
 
     Limits and switches are put over one by one, everything else (grants too) replaces what was there.
     """
-    replaced: dict[str, Any] = {key: values[key] for key in ("sha256", "grants", "recover") if key in values}
+    replaced: dict[str, Any] = {key: values[key] for key in REPLACED_KEYS if key in values}
     if "state" in values:
         replaced["state"] = ("plain", values["state"])
     options = below.options | {key: values[key] for key in OPTION_KEYS if key in values}
@@ -64,6 +66,8 @@ def finish(declared: Declaration, origin: str) -> ActorSpec:
         options=ActorOptions(**options),
         supervision=Supervision(**declared.supervision),
         recover=declared.recover,
+        poison=declared.poison,
+        poison_tries=declared.poison_tries,
         base_dir=declared.base_dir,
         origin=origin,
     )

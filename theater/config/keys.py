@@ -219,11 +219,21 @@ _ACTOR = {
         doc="The state a restart begins from: the declared one, or the one that was committed last (without ``init``).",
         default="initial",
     ),
+    "poison": Field(
+        wants=Choice(("none", "dead_letter")),
+        doc="Whether an operation that ends one incarnation after the other is set aside instead of using up restarts.",
+        default="none",
+    ),
+    "poison_tries": Field(
+        wants=Whole(1, 1_000_000), doc="So many incarnations must end in it, one after the other.", default="3"
+    ),
     "sha256": Field(wants=Digest(), doc="The digest the package must have.", default="any"),
 }
 """Keys that mean the same in a tree and in a manifest."""
 
 OPTION_SECTIONS = ("limits", "abi", "chain", "heartbeat")
+REPLACED_KEYS = ("sha256", "grants", "recover", "poison", "poison_tries")
+"""The keys of _ACTOR that become fields of the declaration."""
 OPTION_KEYS = ("on_paused", "on_application_error")
 """The keys of _ACTOR that become ActorOptions."""
 

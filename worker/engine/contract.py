@@ -87,7 +87,8 @@ class Contract:
         if self._nested and len(wanted) != 1:
             return  # actors of that time declare what they please
         if len(given) != len(wanted):
-            raise TypeMismatch(function, f"expected {len(wanted)} {'parameter' if len(wanted) == 1 else 'parameters'}, got {len(given)}")
+            noun = "parameter" if len(wanted) == 1 else "parameters"
+            raise TypeMismatch(function, f"expected {len(wanted)} {noun}, got {len(given)}")
         for (name, type_), item in zip(wanted, given, strict=True):
             wrong = fits(item, type_)
             if wrong is not None:
