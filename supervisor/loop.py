@@ -24,6 +24,10 @@ FramesHandler = Callable[[list[Any]], None]
 
 EVENTS_PER_PASS_MAX = 256
 NS_PER_S = 1_000_000_000
+SLEEP_S_MAX = 3600.0
+"""epoll counts milliseconds in 32 bits; waking once an hour for nothing costs nothing."""
+SWEEP_FIRST = 1024
+"""So many timers, and the cancelled ones among them are thrown out; again at twice what is left."""
 
 
 class Timer:
@@ -74,6 +78,7 @@ class Loop:
         self._readers: list[_Reader] = []
         self._timers: list[tuple[int, int, Timer]] = []
         self._order = itertools.count()
+        self._sweep_at = SWEEP_FIRST
         self._signals: dict[int, Callback] = {}
         self._old_handlers: dict[int, Any] = {}
         self._soon: list[Callback] = []
@@ -115,6 +120,8 @@ class Loop:
 
     def call_at(self, at_ns: int, callback: Callback) -> Timer:
         """Call back once the monotonic clock has reached ``at_ns``."""
+        if len(self._timers) >= self._sweep_at:
+            self._sweep()
         timer = Timer(at_ns, callback)
         heapq.heappush(self._timers, (at_ns, next(self._order), timer))
         return timer
@@ -167,8 +174,13 @@ class Loop:
             heapq.heappop(self._timers)
         if not self._timers:
             return limit_s
-        due_s = max(0.0, (self._timers[0][0] - self.now_ns()) / NS_PER_S)
+        due_s = min(max(0.0, (self._timers[0][0] - self.now_ns()) / NS_PER_S), SLEEP_S_MAX)
         return due_s if limit_s is None else min(due_s, limit_s)
+
+    def _sweep(self) -> None:
+        self._timers = [entry for entry in self._timers if entry[2].callback is not None]
+        heapq.heapify(self._timers)
+        self._sweep_at = max(SWEEP_FIRST, 2 * len(self._timers))
 
     def _fire_timers(self) -> None:
         now_ns = self.now_ns()

@@ -226,12 +226,15 @@ class Root:
                 self._log.error("family_gave_up", family=root, reason=reason)
             return
         self.outcome.reason = reason
+        if self._state != "stopping":
+            notify("STOPPING=1")  # it has given up by itself
         self._log.info("down", name=self.options.name, reason=reason)
         self._s.loop.call_soon(self._s.loop.stop)
 
     def _life_ended(self, life: Life) -> None:
         assert life.cause is not None
-        if life.cause.kind == "start_failed" and not self.outcome.started and len(self.outcome.failures) < FAILURES_MAX:
+        is_news = self._state == "starting" and len(self.outcome.failures) < FAILURES_MAX
+        if life.cause.kind == "start_failed" and is_news:
             self.outcome.failures.append(f"{life.actor.path}: {life.cause.step}: {life.cause.text}")
         if life.cause.kind == "killed" and life.cause.escalated and self._state == "stopping":
             self.outcome.killed += 1

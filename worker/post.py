@@ -35,6 +35,9 @@ EXIT_START_FAILED: Final = 3
 EXIT_KILLED: Final = 4
 EXIT_BROKEN: Final = 70
 
+SLEEP_MS_MAX: Final = 3_600_000
+"""poll counts milliseconds in 32 bits."""
+
 EXIT_CODES: Final[dict[str, int]] = {
     causes.FAILED: EXIT_FAILED,
     causes.START_FAILED: EXIT_START_FAILED,
@@ -134,7 +137,7 @@ class Post:
         due = [at for at in (self._stop_deadline_ns, self._inc.machine.earliest_expiry_ns) if at is not None]
         if not due:
             return None
-        return max(0, -(-(min(due) - time.monotonic_ns()) // 1_000_000))
+        return min(max(0, -(-(min(due) - time.monotonic_ns()) // 1_000_000)), SLEEP_MS_MAX)
 
     def _tick(self) -> None:
         inc = self._inc

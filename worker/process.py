@@ -69,6 +69,7 @@ def run(boot: dict[str, Any], preloaded: Any) -> NoReturn:
     _die_of_faults()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # a terminal's Ctrl-C reaches us too: the root decides
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     os.umask(0o077)
     context: zmq.Context[Any] = zmq.Context()

@@ -123,7 +123,7 @@ class Questions:
         beside = os.path.join(os.path.dirname(os.path.dirname(inc.init.ring)), "chains", f"{inc.init.actor_id}.chain")
         try:
             saved = save(inc.recorder.store, question.path or beside, question.format)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             return info.Refused(question.id, "unexpected", (f"cannot save the chain: {error}",)), ()
         return info.Info(question.id, {"path": saved.path, "count": saved.count, "head": saved.head}), ()
 

@@ -155,8 +155,9 @@ class Progress:
         took_ms = (time.monotonic() - self._began) * 1000
         self._say(f"{self._name} is up: {self._count} actor{'s' if self._count != 1 else ''} in {took_ms:.0f} ms")
         if self._ready_file:
-            with open(self._ready_file, "w", encoding="utf-8") as file:
+            with open(self._ready_file + ".new", "w", encoding="utf-8") as file:
                 file.write(f"{os.getpid()}\n")
+            os.replace(self._ready_file + ".new", self._ready_file)
 
     def close(self) -> None:
         """Remove the ready file."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
-from typing import Any
+from typing import IO, Any
 
 import msgspec
 
 from supervisor.loop import Loop
 from supervisor.spawner import Answer
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class ExecSpawner:
@@ -40,15 +43,23 @@ class ExecSpawner:
             read, write = os.pipe()
             with open(read, "rb") as stdin, open(write, "wb") as pipe, open(stderr, "ab") as log:
                 pipe.write(msgspec.msgpack.encode(boot))  # far below the pipe's 64 KiB
-                process = subprocess.Popen(
-                    [sys.executable, "-m", "worker"],
-                    pass_fds=(self._lifeline,),
-                    stdin=stdin,
-                    stdout=log,
-                    stderr=log,
-                    env=os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
-                )
+                process = self._popen(stdin, log)
         except OSError as error:
             return f"cannot start an interpreter: {error}"
         process.returncode = 0  # the root reaps by pidfd; Popen must never wait for this pid
         return process.pid
+
+    def _popen(self, stdin: IO[bytes], log: IO[bytes]) -> subprocess.Popen[bytes]:
+        # A terminal's Ctrl-C must not end an interpreter that is still booting: the signals wait until it ignores them.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+        try:
+            return subprocess.Popen(
+                [sys.executable, "-m", "worker"],
+                pass_fds=(self._lifeline,),
+                stdin=stdin,
+                stdout=log,
+                stderr=log,
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+            )
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)

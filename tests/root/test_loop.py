@@ -94,3 +94,24 @@ def test_an_idle_loop_sleeps(loop: Loop) -> None:
     loop.run_once(0.2)
 
     assert time.process_time() - before < 0.05
+
+
+def test_a_time_beyond_what_epoll_counts_is_waited_for(loop: Loop) -> None:
+    """A timer in a hundred days neither fires nor ends the loop."""
+    fired: list[str] = []
+    loop.call_later(100 * 86_400_000, lambda: fired.append("never"))
+    loop.call_later(1, lambda: fired.append("soon"))
+    while not fired:
+        loop.run_once()
+    loop.call_soon(loop.stop)
+    loop.run()
+
+    assert fired == ["soon"]
+
+
+def test_cancelled_timers_are_thrown_out(loop: Loop) -> None:
+    """Time-outs that never happen do not pile up."""
+    for _ in range(100_000):
+        loop.call_later(60_000, lambda: None).cancel()
+
+    assert len(loop._timers) <= 1024
