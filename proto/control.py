@@ -249,10 +249,11 @@ class Report(Message, tag="report", frozen=True):
 
 
 class Outcome(Message, tag="outcome", frozen=True):
-    """Result of a tree order: plain data, OTP's answer in ``value``."""
+    """Result of a tree order: plain data, OTP's answer in ``value``; ``wide``: it is body 0, as MessagePack."""
 
     id: int
     value: Any = None
+    wide: bool = False
 
 
 FromWorker = Hello | Step | Ready | StartFailed | Goodbye | Pong | Done | Refused | Ask

@@ -152,10 +152,14 @@ class Endpoint(Message, tag="endpoint", frozen=True):
 
 
 class Info(Message, tag="info", frozen=True):
-    """The answer to a question: plain data; large or opaque parts follow as bodies."""
+    """The answer to a question: plain data; large or opaque parts follow as bodies.
+
+    ``wide``: the data would not fit here, it is the last body, as MessagePack.
+    """
 
     id: int
     data: dict[str, Any] = msgspec.field(default_factory=dict)
+    wide: bool = False
 
 
 class Refused(Message, tag="refused", frozen=True):

@@ -226,7 +226,7 @@ class Root:
                 self._log.error("family_gave_up", family=root, reason=reason)
             return
         self.outcome.reason = reason
-        if self._state != "stopping":
+        if self._state == "up":
             notify("STOPPING=1")  # it has given up by itself
         self._log.info("down", name=self.options.name, reason=reason)
         self._s.loop.call_soon(self._s.loop.stop)

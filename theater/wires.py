@@ -15,6 +15,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+import msgspec
 import zmq
 from zmq.backend import Socket as _Core
 
@@ -270,6 +271,15 @@ def _decode(frames: list[bytes]) -> Received | None:
     header = frames[0]
     codec = control.TO_CLIENT if header[3:4] == bytes((MessageClass.CONTROL,)) else info.ANSWERS
     try:
-        return codec.decode(header), frames[1:]
-    except WireError:
+        return _unfold(codec.decode(header), frames[1:])
+    except (WireError, msgspec.MsgspecError, IndexError):
         return None
+
+
+def _unfold(message: Any, bodies: list[bytes]) -> Received:
+    """Put the data of a wide answer back where it belongs."""
+    if not getattr(message, "wide", False):
+        return message, bodies
+    data = msgspec.msgpack.decode(bodies[-1])
+    place = "data" if isinstance(message, info.Info) else "value"
+    return msgspec.structs.replace(message, **{place: data}), bodies[:-1]

@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable
 from typing import Any, Final
 
+import msgspec
+
 from proto import control, info
 from proto.limits import HEADER_BYTES_MAX
 from supervisor.fleet.services import Services
@@ -48,9 +50,9 @@ class Clients:
         """Answer a question."""
         header = info.ANSWERS.encode(info.Info(asked, data))
         if len(header) > HEADER_BYTES_MAX:
-            self.refuse_info(client, asked, "unexpected", _too_large(header))
-        else:
-            self.tell(client, header, bodies)
+            header = info.ANSWERS.encode(info.Info(asked, wide=True))
+            bodies = (*bodies, msgspec.msgpack.encode(data))
+        self.tell(client, header, bodies)
 
     def refuse_info(self, client: bytes, asked: int, kind: str, *data: Any) -> None:
         """Say why a question is not answered."""
@@ -60,9 +62,11 @@ class Clients:
 
     def outcome(self, client: bytes, asked: int, value: Any) -> None:
         """Answer an order to the tree with what OTP answers."""
-        header = control.TO_CLIENT.encode(control.Outcome(asked, plain(value)))
+        data = plain(value)
+        header = control.TO_CLIENT.encode(control.Outcome(asked, data))
         if len(header) > HEADER_BYTES_MAX:
-            self.refuse(client, asked, "unexpected", _too_large(header))
+            header = control.TO_CLIENT.encode(control.Outcome(asked, wide=True))
+            self.tell(client, header, (msgspec.msgpack.encode(data),))
         else:
             self.tell(client, header)
 
@@ -98,7 +102,3 @@ def plain(value: Any) -> Any:
     if value is None or isinstance(value, str | int | float | bool | bytes):
         return value
     return str(value)
-
-
-def _too_large(header: bytes) -> str:
-    return f"the answer takes {len(header)} bytes, at most {HEADER_BYTES_MAX} fit into one: ask for a part of the tree"

@@ -33,7 +33,7 @@ GOLDEN = [
     (operation.ANSWERS, operation.Failed(7, "paused"), "5448010194a66661696c656407a670617573656490"),
     (info.QUESTIONS, info.Resolve(1, "/counter"), "5448010294a77265736f6c766501a82f636f756e746572c3"),
     (info.QUESTIONS, info.GetStatus(2, "/a"), "5448010293a673746174757302a22f61"),
-    (info.ANSWERS, info.Info(2, {"a": 1}), "5448010293a4696e666f0281a16101"),
+    (info.ANSWERS, info.Info(2, {"a": 1}), "5448010294a4696e666f0281a16101c2"),
     (control.FROM_WORKER, control.Hello(b"\x01\x02", 9), "5448010393a568656c6c6fc402010209"),
     (control.TO_WORKER, control.Ping(3), "5448010392a470696e6703"),
     (control.FROM_CLIENT, control.Terminate(4, "/a"), "5448010393a97465726d696e61746504a22f61"),

@@ -65,16 +65,14 @@ def test_a_client_is_looked_at_once(scene: Scene) -> None:
     assert scene.looks == module.KNOWN_CLIENTS_MAX + 2
 
 
-def test_an_answer_that_does_not_fit_is_refused_with_its_size(scene: Scene) -> None:
-    """A client would drop it unread and wait for nothing."""
+def test_an_answer_that_does_not_fit_a_header_travels_as_a_body(scene: Scene) -> None:
+    """A large tree is shown like a small one."""
     scene.clients.inform(CLIENT, 1, {"text": "x" * HEADER_BYTES_MAX})
     scene.clients.outcome(CLIENT, 2, "x" * HEADER_BYTES_MAX)
     question, order = scene.sent
 
-    assert (question.id, question.kind) == (1, "unexpected")
-    assert (order.id, order.kind) == (2, "unexpected")
-    assert str(HEADER_BYTES_MAX) in question.data[0]
-    assert str(HEADER_BYTES_MAX) in order.data[0]
+    assert (question.id, question.wide, question.data) == (1, True, {})
+    assert (order.id, order.wide, order.value) == (2, True, None)
 
 
 def test_answers_owed_are_bounded(scene: Scene) -> None:
