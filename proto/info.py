@@ -180,12 +180,13 @@ class Ended(Message, tag="ended", frozen=True):
 
 
 class Events(Message, tag="events", frozen=True):
-    """Events of a subscription. Body 0: batch (theater.chain). Unasked."""
+    """Events of a subscription. Body 0: batch (theater.chain), after the event with ``prev_hash``. Unasked."""
 
     subscription: int
     incarnation: int
     first_seq: int
     last_seq: int
+    prev_hash: bytes | None = None
 
 
 class Gap(Message, tag="gap", frozen=True):

@@ -38,7 +38,7 @@ class Feed:
         self.is_over = False
         self._credit_step = max(1, buffer // 4)
         self._taken = 0
-        self._last: tuple[int, bytes | None] = (-1, None)
+        self._last_seq = -1
 
     def receive(self, message: Any, bodies: list[bytes]) -> None:
         """Take in one message of the root."""
@@ -74,12 +74,11 @@ class Feed:
         """Take in a batch; what an earlier one has brought already is left out."""
         from theater.chain import iter_batch
 
-        seq, digest = self._last
-        prev_hash = digest if message.first_seq == seq + 1 else None
-        fresh = [event for event in iter_batch(batch, prev_hash, incarnation=message.incarnation) if event.seq > seq]
+        events = iter_batch(batch, message.prev_hash, incarnation=message.incarnation)
+        fresh = [event for event in events if event.seq > self._last_seq]
         self.items.extend(fresh)
         if fresh:
-            self._last = (fresh[-1].seq, fresh[-1].hash)
+            self._last_seq = fresh[-1].seq
 
 
 class Subscription:

@@ -315,7 +315,7 @@ class Families:
         if parent is not None and life.actor.restarts > 0 and not life.actor.is_restarting:
             callbacks.tell_restarted(self._s, parent, life)
 
-    def on_events(self, life: Life, first_seq: int, last_seq: int, batch: bytes) -> None:
+    def on_events(self, life: Life, first_seq: int, last_seq: int, prev_hash: bytes | None, batch: bytes) -> None:
         """Pass a subscribed child's events to its parent's worker (V6)."""
         parent = _parent_of(life)
         if parent is None or life.actor.id not in parent.actor.subscribers or not callbacks.takes_events(parent):

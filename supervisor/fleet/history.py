@@ -32,7 +32,7 @@ CLOSE_S = 10.0
 PAGE_EVENTS_MAX = 4096
 FLUSH_EVENTS = 4096
 
-OnEvents = Callable[[Life, int, int, bytes], None]
+OnEvents = Callable[[Life, int, int, bytes | None, bytes], None]
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -139,11 +139,12 @@ class History:
         self._append(life, batch.first_seq, batch.last_seq, batch.head_hash, body)
 
     def _append(self, life: Life, first_seq: int, last_seq: int, head_hash: bytes, body: bytes) -> None:
-        self._writer.append(life.actor.id, life.number, first_seq, last_seq, life.head_hash, head_hash, body)
+        prev_hash = life.head_hash
+        self._writer.append(life.actor.id, life.number, first_seq, last_seq, prev_hash, head_hash, body)
         life.last_seq, life.head_hash = last_seq, head_hash
         life.actor.last_seq, life.actor.head_hash = last_seq, head_hash
         for hook in self.on_events:
-            hook(life, first_seq, last_seq, body)
+            hook(life, first_seq, last_seq, prev_hash, body)
 
     def _log(self, life: Life, record: stream.LogRecord) -> None:
         level = record.level if record.level in ("debug", "info", "warning", "error") else "info"

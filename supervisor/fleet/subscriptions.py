@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from proto import info
 from supervisor.fleet.ends import Ends
 from supervisor.fleet.lives import Actor, Life
@@ -99,24 +101,24 @@ class Subscriptions:
 
     # -- live --------------------------------------------------------------------------------------------------------
 
-    def on_events(self, life: Life, first_seq: int, last_seq: int, batch: bytes) -> None:
+    def on_events(self, life: Life, first_seq: int, last_seq: int, prev_hash: bytes | None, batch: bytes) -> None:
         """A batch of an actor has arrived."""
         for subscription in list(self._by_actor.get(life.actor.id, {}).values()):
             if subscription.is_live and last_seq >= subscription.next_seq:
-                self._deliver(subscription, life.number, first_seq, last_seq, batch)
+                self._deliver(subscription, info.Events(0, life.number, first_seq, last_seq, prev_hash), batch)
 
-    def _deliver(self, subscription: Subscription, incarnation: int, first: int, last: int, batch: bytes) -> None:
+    def _deliver(self, subscription: Subscription, events: info.Events, batch: bytes) -> None:
         """Send a batch, or drop it. Events of it that were delivered before are the client's to leave out."""
-        fresh = max(first, subscription.next_seq)
-        count = last - fresh + 1
+        fresh = max(events.first_seq, subscription.next_seq)
+        count = events.last_seq - fresh + 1
         if not subscription.has_room(count):
             self._overrun(subscription, fresh, count)
             return
         if subscription.gap_first is not None and not self._tell_gap(subscription, fresh - 1):
             return
         subscription.credit -= count
-        subscription.next_seq = last + 1
-        self._send(subscription, info.Events(subscription.number, incarnation, first, last), batch)
+        subscription.next_seq = events.last_seq + 1
+        self._send(subscription, msgspec.structs.replace(events, subscription=subscription.number), batch)
 
     def _overrun(self, subscription: Subscription, first: int, count: int) -> None:
         if subscription.policy == "disconnect":
@@ -167,7 +169,8 @@ class Subscriptions:
         last = first + count - 1
         subscription.credit -= count
         subscription.next_seq = last + 1
-        return self._send(subscription, info.Events(subscription.number, 0, first, last), batch)
+        events = info.Events(subscription.number, 0, first, last, data.get("base_hash"))
+        return self._send(subscription, events, batch)
 
     # -- ends --------------------------------------------------------------------------------------------------------
 

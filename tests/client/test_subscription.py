@@ -32,7 +32,7 @@ def chain(count: int) -> list[ChainEvent]:
 
 def batch(events: list[ChainEvent]) -> tuple[info.Events, list[bytes]]:
     frames = b"".join(encode_frame(e.seq, e.time_ns, e.event_type, e.data, e.hash) for e in events)
-    return info.Events(1, 1, events[0].seq, events[-1].seq), [frames]
+    return info.Events(1, 1, events[0].seq, events[-1].seq, events[0].parent_hash), [frames]
 
 
 def test_events_in_order_with_their_links(tree: FakeTree, counter: ActorHandle) -> None:

@@ -47,7 +47,7 @@ class Scene:
         first = self.actor.last_seq + 1
         self.actor.last_seq += count
         life: Any = SimpleNamespace(actor=self.actor, number=1)
-        self.subscriptions.on_events(life, first, self.actor.last_seq, b"")
+        self.subscriptions.on_events(life, first, self.actor.last_seq, None, b"")
 
     def read_history(self) -> None:
         """The store answers everything that was asked of it."""
