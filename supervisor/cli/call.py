@@ -12,9 +12,10 @@ import msgspec
 
 from supervisor.cli import exits
 from supervisor.cli.options import add_output, add_run_dir, add_timeout, connected, examples, seconds
-from supervisor.cli.output import show_one, write
+from supervisor.cli.output import form_of, show_one, write
 
 if TYPE_CHECKING:
+    from theater.client import Client
     from theater.handle import ActorHandle
 
 
@@ -32,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_call_arguments(parser, "?")
     add_timeout(parser, "the actor's call deadline and 5 s more")
-    parser.add_argument("--deadline", type=seconds, metavar="SECONDS", help="computing time the guest may use")
+    parser.add_argument("--deadline", type=seconds, metavar="TIME", help="computing time the guest may use")
     parser.add_argument("--retry", action="store_true", help="send once more if the actor restarts before it answers")
     parser.add_argument("--raw", action="store_true", help="print the result in the text form of values")
     add_output(parser)
@@ -45,7 +46,7 @@ def add_call_arguments(parser: argparse.ArgumentParser, function_count: str | No
     parser.add_argument(
         "function", nargs=function_count, metavar="FUNCTION", help="interface.function, or function if that is clear"
     )
-    parser.add_argument("params", nargs="*", metavar="JSON", help="parameters")
+    parser.add_argument("params", nargs="*", default=[], metavar="JSON", help="parameters")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -53,14 +54,25 @@ def run(args: argparse.Namespace) -> int:
     with connected(args) as client:
         handle = client.actor(args.actor)
         if args.function is None:
-            write("".join(f"{name}\n" for name in handle.functions()))
+            _list(client, handle, args)
             return exits.OK
         result = _call(handle, args)
     if args.raw:
         write(f"{result}\n")
-    else:
+    elif result != () or form_of(args.output) != "table":  # people need not be told that there is nothing to tell
         show_one(result, args.output)
     return exits.OK
+
+
+def _list(client: Client, handle: ActorHandle, args: argparse.Namespace) -> None:
+    """Print the functions, for people with what they take and give."""
+    from supervisor.cli.functions import exported, signature
+
+    declared = exported(client, args.actor) if form_of(args.output) == "table" else []
+    if declared:
+        write("".join(f"{function.interface}.{signature(function)}\n" for function in declared))
+    else:
+        write("".join(f"{name}\n" for name in handle.functions()))
 
 
 def params_of(texts: list[str]) -> tuple[Any, ...]:

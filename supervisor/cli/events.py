@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from supervisor.cli import exits
 from supervisor.cli.history import History, add_store, opened
-from supervisor.cli.options import add_output, examples
+from supervisor.cli.options import add_output, count, examples
 from supervisor.cli.output import BAD, DIM, form_of, paint, plain, say, show, write
 
 if TYPE_CHECKING:
@@ -39,10 +39,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("actor", nargs="?", metavar="ACTOR", help="path or id")
     parser.add_argument("-f", "--follow", action="store_true", help="go on with events as they happen")
-    parser.add_argument("--since", type=int, metavar="N", help="from this number on")
+    parser.add_argument("--since", type=count, metavar="N", help="from this number on")
     parser.add_argument("--type", action="append", metavar="TYPE", help="only events of this type (may be repeated)")
     parser.add_argument(
-        "-n", "--limit", type=int, metavar="N", help="at most N: the newest, or with --since the first ones"
+        "-n", "--limit", type=count, metavar="N", help="at most N: the newest, or with --since the first ones"
     )
     add_output(parser)
     add_store(parser)

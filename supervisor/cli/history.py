@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from supervisor.store import StoreReader
     from supervisor.store.reader import StoredActor
     from theater.client import Client
+    from theater.rundir import NotRunning
 
 
 class HistoryError(TheaterError):
@@ -102,8 +103,13 @@ def _client(args: argparse.Namespace) -> Client:
     try:
         return connect(args.run_dir)
     except NotRunning as error:
-        hint = "--tree FILE or --store DIR read the history of a stopped tree"
-        raise NotRunning(f"{error}\n{hint}", error.candidates) from None
+        raise hinted(error) from None
+
+
+def hinted(error: NotRunning) -> NotRunning:
+    """The error, and how history is read all the same."""
+    hint = "--tree FILE or --store DIR read the history of a stopped tree"
+    return type(error)(f"{error}\n{hint}", error.candidates)
 
 
 def _reader(directory: str) -> StoreReader:

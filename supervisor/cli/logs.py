@@ -1,4 +1,4 @@
-"""Log lines of the supervisor, the workers and their guests, oldest first, from the store's ``logs.jsonl``."""
+"""Log lines of the supervisor, the workers and their guests, oldest first (from `logs.jsonl` in the store)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import msgspec
 
 from supervisor.cli import exits
 from supervisor.cli.history import HistoryError, add_store, store_dir
-from supervisor.cli.options import add_output, examples
+from supervisor.cli.options import add_output, count, examples
 from supervisor.cli.output import BAD, DIM, form_of, paint, show, write
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   theater logs --tree tree.yaml       of a stopped tree
 """,
     )
-    parser.add_argument("-n", "--lines", type=int, metavar="N", help="only the last N")
+    parser.add_argument("-n", "--lines", type=count, metavar="N", help="only the last N")
     parser.add_argument("-f", "--follow", action="store_true", help="go on with lines as they come")
     parser.add_argument("--actor", metavar="ACTOR", help="only of this actor (path)")
     parser.add_argument("--level", choices=tuple(LEVELS), help="only of this level and above")
@@ -65,9 +65,13 @@ def _directory(args: argparse.Namespace) -> str:
     named = store_dir(args)
     if named is not None:
         return named
-    from theater.rundir import find
+    from supervisor.cli.history import hinted
+    from theater.rundir import NotRunning, find
 
-    return find(args.run_dir).store
+    try:
+        return find(args.run_dir).store
+    except NotRunning as error:
+        raise hinted(error) from None
 
 
 def _older(path: str) -> Iterator[dict[str, Any]]:
@@ -126,11 +130,29 @@ def _show(records: Iterator[dict[str, Any]], args: argparse.Namespace) -> None:
 
 def _line(record: dict[str, Any]) -> str:
     level = str(record.get("level", ""))
-    who = f" {record['actor']}" if record.get("actor") else ""
-    rest = " ".join(f"{key}={value}" for key, value in record.items() if key not in KNOWN)
+    who, words, told = _in_words(record)
+    rest = " ".join(f"{key}={value}" for key, value in record.items() if key not in KNOWN and key not in told)
     time_of_day = str(record.get("timestamp", ""))[11:23]
-    words = f"{record.get('event', '')} {paint(rest, DIM) if rest else ''}".rstrip()
-    return f"{paint(time_of_day, DIM)} {paint(level.ljust(7), COLOURS.get(level, ''))}{who} {words}\n"
+    told_whole = f"{words} {paint(rest, DIM) if rest else ''}".rstrip()
+    return f"{paint(time_of_day, DIM)} {paint(level.ljust(7), COLOURS.get(level, ''))}{who} {told_whole}\n"
+
+
+def _in_words(record: dict[str, Any]) -> tuple[str, str, tuple[str, ...]]:
+    """Of whom a line is, what it says, and which of its fields that tells already."""
+    who = f" {record['actor']}" if record.get("actor") else ""
+    match record:
+        case {"event": "ended", "cause": _, "text": text}:
+            return who, f"ended: {text}", ("cause", "text")
+        case {"event": "supervisor_report", "supervisor": supervisor, "context": context, "reason": reason}:
+            about = f" {record['child']}" if record.get("child") else ""
+            return f" {supervisor}", f"{context}{about}: {reason}", ("supervisor", "context", "child", "reason")
+        case {"event": "supervisor_gave_up", "supervisor": supervisor}:
+            about = f" after {record['child']}" if record.get("child") else ""
+            return f" {supervisor}", f"gave up: too many restarts{about}", ("supervisor", "child")
+        case {"event": words, "origin": "guest"}:
+            return who, str(words), ("origin",)
+        case _:
+            return who, str(record.get("event", "")), ()
 
 
 def _follow(path: str, file: Any, args: argparse.Namespace) -> None:

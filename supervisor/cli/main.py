@@ -95,7 +95,9 @@ def _perform(module: Any, args: argparse.Namespace) -> int:
     except BrokenPipeError:
         raise
     except (TheaterError, OSError) as error:
-        sys.stderr.write(f"theater: {error}\n")
+        from supervisor.cli.advice import told
+
+        sys.stderr.write(f"theater: {told(error, args)}\n")
         return exits.code_for(error)
 
 

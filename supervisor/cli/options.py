@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from theater.client import Client
 
 FORMATS = ("table", "json", "jsonl", "yaml")
+SECONDS_MAX = 1e9
+COUNT_DIGITS_MAX = 18
 
 
 def add_run_dir(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +30,7 @@ def add_output(parser: argparse.ArgumentParser) -> None:
 def add_timeout(parser: argparse.ArgumentParser, default: str) -> None:
     """How long to wait."""
     parser.add_argument(
-        "--timeout", type=seconds, metavar="SECONDS", help=f"give up after so long (default: {default})"
+        "--timeout", type=seconds, metavar="TIME", help=f"give up after so long (default: {default})"
     )
 
 
@@ -41,15 +43,25 @@ def examples(parser: argparse.ArgumentParser, text: str) -> None:
 
 def seconds(text: str) -> float:
     """Read a time in seconds: ``5``, ``0.5``, also ``500ms``, ``5s``, ``2m``."""
-    units = {"ms": 0.001, "s": 1.0, "m": 60.0}
-    for unit, factor in units.items():
-        number = text.removesuffix(unit)
-        if number != text and number.replace(".", "", 1).isdigit():
-            return float(number) * factor
-    value = float(text)
-    if not 0 <= value < 1e9:
-        raise ValueError(text)
+    number, factor = text, 1.0
+    for unit, its_factor in (("ms", 0.001), ("s", 1.0), ("m", 60.0)):
+        if text.endswith(unit):
+            number, factor = text.removesuffix(unit), its_factor
+            break
+    try:
+        value = float(number) * factor
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < SECONDS_MAX:
+        raise argparse.ArgumentTypeError(f"expected a time such as 5, 0.5, 500ms, 5s or 2m, got {text!r}")
     return value
+
+
+def count(text: str) -> int:
+    """Read how many, or a number of an event."""
+    if not text.isascii() or not text.isdigit() or len(text) > COUNT_DIGITS_MAX:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 0 up, got {text!r}")
+    return int(text)
 
 
 def connected(args: argparse.Namespace) -> Client:

@@ -67,7 +67,8 @@ def _show(data: dict[str, Any], nodes: list[dict[str, Any]], args: argparse.Name
             if not is_well(node) and row["cause"]:
                 say(f"{row['path']}: {row['cause']}")
         state = data["state"]
-        say(f"{data['name']}: {paint(state, GOOD if state == 'up' else BAD)}, {len(rows)} actors, pid {data['pid']}")
+        actors = "1 actor" if len(rows) == 1 else f"{len(rows)} actors"
+        say(f"{data['name']}: {paint(state, GOOD if state == 'up' else BAD)}, {actors}, pid {data['pid']}")
 
 
 def _add_figures(rows: list[dict[str, Any]], args: argparse.Namespace) -> None:

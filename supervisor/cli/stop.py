@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from theater.client import Client
 
 POLL_S = 0.01
+SILENCE_S = 1.0
+"""After so long, people are told what they wait for."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,19 +63,26 @@ def _stop_tree(client: Client, args: argparse.Namespace) -> int:
         client.stop(force=args.force)
     except SupervisorGone:
         return exits.OK
-    if args.no_wait or _await_end(run.path, args.timeout):
+    if args.no_wait:
+        return exits.OK
+    if _await_end(run.path, args.timeout, f"{run.name} is stopping; what does not end can be killed with --force"):
         return exits.OK
     say(f"theater: {run.name} (pid {run.pid}) is still stopping after {args.timeout:g} s; try --force")
     return exits.TIMED_OUT
 
 
-def _await_end(path: str, timeout: float | None) -> bool:
-    """Wait until nobody holds the run directory any more; its lock is the one sure sign."""
+def _await_end(path: str, timeout: float | None, words: str) -> bool:
+    """Wait until nobody holds the run directory any more (its lock is the one sure sign); say so if that takes long."""
     from theater.rundir import is_alive
 
-    deadline = None if timeout is None else time.monotonic() + timeout
+    began = time.monotonic()
+    is_told = not sys.stderr.isatty()
     while is_alive(path):
-        if deadline is not None and time.monotonic() > deadline:
+        waited_s = time.monotonic() - began
+        if timeout is not None and waited_s > timeout:
             return False
+        if waited_s > SILENCE_S and not is_told:
+            is_told = True
+            say(words)
         time.sleep(POLL_S)
     return True

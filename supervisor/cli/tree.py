@@ -63,9 +63,10 @@ def _marked(node: Node) -> list[tuple[Node, bool]]:
 
 def _says(node: Node) -> str:
     if node.get("type") == "supervisor":
-        strategy = node.get("strategy") or "supervisor"
-        state = node.get("state", "")
-        return paint(f"[{strategy}]" + (f" {state}" if state not in ("", "up", "running") else ""), DIM)
+        words = [f"[{node['strategy']}]"] if node.get("strategy") else []
+        if node.get("state", "") not in ("", "up", "running"):
+            words.append(node["state"])
+        return paint(" ".join(words), DIM)
     row = summary(node)
     words = [paint(row["state"], GOOD if is_well(node) else BAD)]
     if row["pid"] is not None:

@@ -41,6 +41,10 @@ def run(args: argparse.Namespace) -> int:
     files = [what for what in args.what if os.path.isfile(what)]
     actors = [what for what in args.what if what not in files]
     rows = [_file_row(path) for path in files]
+    for what in actors:
+        if ("/" in what[1:] and what[0] != "/") or "." in what:
+            say(f"theater: {what}: no file of that name, and expected an actor's path to begin with /, or its id")
+            return exits.UNKNOWN_NAME
     if actors or not files:
         with opened(args) as history:
             rows += _actor_rows(history, actors)

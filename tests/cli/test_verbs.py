@@ -163,7 +163,7 @@ def test_call_error(cli: Cli, tree: FakeTree) -> None:
     said = cli("call", "/counter", "fail")
 
     assert (said.code, said.out) == (1, "")
-    assert "Internal error: fail: no" in said.err
+    assert "fail failed: no" in said.err
 
 
 def test_call_timeout(cli: Cli, tree: FakeTree) -> None:
