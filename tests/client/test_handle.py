@@ -368,11 +368,13 @@ def test_keyboard_interrupt_cancels(tree: FakeTree, counter: ActorHandle, monkey
         tree.await_seen(operation.Call)
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background
     helper = threading.Thread(target=interrupt)
     helper.start()
     with pytest.raises(KeyboardInterrupt):
         counter.call("a:b/c.hold", (), timeout=PATIENCE_S)
     helper.join(PATIENCE_S)
+    signal.signal(signal.SIGINT, before)
 
     tree.await_seen(operation.Cancel)
 

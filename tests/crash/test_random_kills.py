@@ -1,6 +1,7 @@
-"""Workers killed at random instants under calls: what was answered, what the chain says and the state agree, exactly.
+"""Workers and supervisors killed at random instants under calls: answers, chain and state agree, exactly.
 
-``THEATER_CRASH_S`` seconds of it (tox -e crash: 60); a short run is part of the normal tests.
+``THEATER_CRASH_S`` seconds of killed workers and ``THEATER_CRASH_ROOTS`` killed supervisors (tox -e crash: 60 and 200); a
+short run is part of the normal tests.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ import pytest
 
 from supervisor.store import StoreReader
 from tests.system import guests
-from tests.system.running import RunningTree
+from tests.system.running import RunningTree, is_running, until
 from theater.chain import payloads
 from theater.errors import ActorError
 
 SECONDS = float(os.environ.get("THEATER_CRASH_S", "4"))
+ROOTS = int(os.environ.get("THEATER_CRASH_ROOTS", "4"))
 KILL_EVERY_S = 0.5
 
 TREE = """
@@ -111,4 +113,47 @@ def test_the_state_is_what_the_chain_says(tree: RunningTree) -> None:
     assert killer.kills > SECONDS / 2
     assert final == bumps_in_chain(tree)
     assert acknowledged <= final <= acknowledged + unanswered
+    tree.cli("verify", "--store", str(tree.store_dir))
+
+
+class Caller:
+    """Calls ``bump`` as often as it can until the supervisor is gone."""
+
+    def __init__(self) -> None:
+        self.acknowledged = 0
+        self.unanswered = 0
+
+    def call_until_gone(self, tree: RunningTree) -> None:
+        """Count answers and calls without one."""
+        counter = tree.actor("/counter")
+        while tree.process.poll() is None:
+            try:
+                counter.call("bump", (1,))
+                self.acknowledged += 1
+            except ActorError:
+                self.unanswered += 1
+        tree.drop_client()
+
+
+def test_a_supervisor_killed_at_any_instant_loses_nothing(tree: RunningTree) -> None:
+    """The next one on the same store goes on from the same state; the chain has every acknowledged call."""
+    chance = random.Random(11)
+    caller = Caller()
+    for _ in range(ROOTS):
+        workers = tree.workers()
+        timer = threading.Timer(chance.uniform(0, 0.6), tree.process.kill)
+        timer.start()
+        caller.call_until_gone(tree)
+        timer.join()
+        tree.process.wait()
+        until(lambda workers=workers: not any(map(is_running, workers)), "the workers to follow")  # type: ignore[misc]
+        tree.options = ("--recover",)
+        tree.start()
+        tree.wait_up()
+    final = tree.actor("/counter").call("bump", (1,))
+    tree.stop()
+
+    assert final == bumps_in_chain(tree)
+    assert caller.acknowledged + 1 <= final <= caller.acknowledged + 1 + caller.unanswered
+    assert tree.workers() == []
     tree.cli("verify", "--store", str(tree.store_dir))
