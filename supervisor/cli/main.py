@@ -23,6 +23,7 @@ VERBS: dict[str, str] = {
     "send": "call a function of an actor without waiting for it",
     "events": "the recorded history of an actor",
     "verify": "check that the recorded history is complete and unchanged",
+    "replay": "run the recorded history of an actor again and compare",
     "logs": "log lines of the supervisor, the workers and their guests",
     "pause": "pause actors after their current call",
     "resume": "let paused actors go on",

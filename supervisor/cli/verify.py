@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     actors = [what for what in args.what if what not in files]
     rows = [_file_row(path) for path in files]
     for what in actors:
-        if ("/" in what[1:] and what[0] != "/") or "." in what:
+        if not what.startswith("/") and ("/" in what or "." in what):
             say(f"theater: {what}: no file of that name, and expected an actor's path to begin with /, or its id")
             return exits.UNKNOWN_NAME
     if actors or not files:
@@ -61,10 +61,10 @@ def _actor_rows(history: History, targets: list[str]) -> list[dict[str, Any]]:
 
 
 def _file_row(path: str) -> dict[str, Any]:
-    from supervisor.cli.chainfile import verify_file
+    from theater.chain import files
 
-    report, algorithm = verify_file(path)
-    return _row(path, report, algorithm)
+    events = files.read_file(path)
+    return _row(path, files.verify_events(events), files.rule_of(events))
 
 
 def _row(name: str, report: Report, algorithm: str = "sha256") -> dict[str, Any]:

@@ -119,6 +119,11 @@ class StoreReader:
                     room -= 1
                     yield event
 
+    def batches(self, actor: str) -> Iterator[bytes]:
+        """Yield everything stored of an actor (by id), as frames one after the other, oldest first."""
+        for row in self._rows(actor, 0, SEQ_MAX, False):
+            yield row.events
+
     def page(self, actor: str, since: int | None, count: int) -> tuple[dict[str, Any], bytes]:
         """Return up to ``count`` events from a number on (None: the newest) as a batch, with what to know of it."""
         first = max(0, self._last(actor)[0] + 1 - count) if since is None else since

@@ -11,11 +11,10 @@ import pytest
 
 import supervisor.store
 from proto import info
-from supervisor.cli import chainfile
 from tests.cli.conftest import Cli, Said
 from tests.client.faketree import FakeTree
 from theater import cgrf, values
-from theater.chain import ChainEvent, encode_frame, event_hash, payload, verify
+from theater.chain import ChainEvent, encode_frame, event_hash, files, payload, verify
 
 FUNCTION = "a:b/c.add"
 
@@ -268,7 +267,7 @@ def test_verify_a_chain_of_theater(cli: Cli, tmp_path: Path) -> None:
     file.write_text(theater_json(THEATER_CHAIN))
     (row,) = rows(cli("verify", str(file)))
 
-    assert (row["result"], row["events"], row["algorithm"]) == ("ok", 3, chainfile.THEATER)
+    assert (row["result"], row["events"], row["algorithm"]) == ("ok", 3, files.THEATER)
 
 
 def test_verify_a_changed_chain_of_theater(cli: Cli, tmp_path: Path) -> None:

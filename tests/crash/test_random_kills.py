@@ -1,7 +1,7 @@
 """Workers and supervisors killed at random instants under calls: answers, chain and state agree, exactly.
 
-``THEATER_CRASH_S`` seconds of killed workers and ``THEATER_CRASH_ROOTS`` killed supervisors (tox -e crash: 60 and 200); a
-short run is part of the normal tests.
+``THEATER_CRASH_S`` seconds of killed workers and ``THEATER_CRASH_ROOTS`` killed supervisors (tox -e crash: 60 and 200);
+a short run is part of the normal tests.
 """
 
 from __future__ import annotations

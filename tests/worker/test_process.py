@@ -449,7 +449,8 @@ def test_a_fault_ends_the_process(root: FakeRoot, number: signal.Signals) -> Non
     root.start()
     root.kill(number)
 
-    assert root.wait_for_exit() == -number
+    # Printing where the other thread is, while it runs, may itself fault: then that is what ends the process.
+    assert root.wait_for_exit() in (-number, -signal.SIGSEGV)
     assert "Fatal Python error" in (root.directory / "stderr").read_text()
 
 

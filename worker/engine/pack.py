@@ -99,16 +99,18 @@ class PackDoor:
         clock: GuestClock | None = None,
         fast: bool | None = None,
         step: Callable[[str], None] = lambda name: None,
+        is_replay: bool = False,
     ) -> PackDoor:
         """Check, link and instantiate a compiled module; StartError names the step that failed.
 
-        ``step`` is told each step begun. ``clock`` must be ticked by another thread meanwhile, as guest code runs.
+        ``step`` is told each step begun. ``clock`` must be ticked by another thread meanwhile, as guest code runs. In a
+        replay every import is answered from the record, so none needs to be granted or provided.
         """
         step("link")
         shape = module.shape(compiled)
-        link.require("link", module.refusals(shape) + link.ungranted(shape, grants))
+        link.require("link", module.refusals(shape) + ([] if is_replay else link.ungranted(shape, grants)))
         step("interfaces")
-        link.require("interfaces", link.unprovided(shape))
+        link.require("interfaces", [] if is_replay else link.unprovided(shape))
         step("instantiate")
         store = wasmtime.Store(engine)
         clock = clock or GuestClock(engine)
@@ -119,7 +121,8 @@ class PackDoor:
             door._instantiate(compiled, shape, answers)
             step("signatures")
             door._read_signatures(shape)
-            door._choose_variants(shape, answers)
+            if not is_replay:
+                door._choose_variants(shape, answers)
         except BaseException:
             door.close()
             raise

@@ -1,0 +1,137 @@
+"""``theater replay`` on histories that real workers have recorded."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tests.system import guests
+from tests.system.running import RunningTree
+from theater.errors import InternalError, OperationTimeout
+
+ROOT = Path(__file__).parents[2]
+TREE = """
+version: 1
+name: replays
+intensity: 100000
+period: 1s
+children:
+  - {id: counter, actor: counter.wasm, grants: {runtime: {}}, recover: last, limits: {call_deadline: 500ms}}
+"""
+
+
+@pytest.fixture
+def tree() -> Iterator[RunningTree]:
+    """A counter that has lived through everything that can happen to one."""
+    home = Path(tempfile.mkdtemp(prefix="th"))
+    guests.write_all(home)
+    running = RunningTree(home, TREE)
+    counter = running.actor("/counter")
+    for by in (1, 2, 3):
+        counter.call("bump", (by,))
+    counter.call("log")
+    for function in ("fail", "trap", "spin"):
+        with pytest.raises(InternalError):
+            counter.call(function)
+        running.wait_incarnation("/counter", 1)
+        counter.call("bump", (1,))
+    with pytest.raises(OperationTimeout):
+        counter.call("spin", timeout=0.05)
+    status = running.status("/counter")
+    os.kill(status.pid, signal.SIGKILL)
+    running.wait_incarnation("/counter", status.incarnation + 1)
+    counter.call("bump", (1,))
+    yield running
+    running.stop()
+    running.clean_up()
+    shutil.rmtree(home, ignore_errors=True)
+
+
+def test_it_verifies_a_running_actor_and_a_stopped_tree(tree: RunningTree) -> None:
+    """Traps, deadlines and a SIGKILL in the middle of a call included; the state comes out as it was."""
+    state = tree.actor("/counter").get_state()
+    live = tree.cli("replay", "/counter")
+    at_the_end = tree.cli("replay", "/counter", "--until", "100000")
+    tree.stop()
+    stopped = tree.cli("replay", "/counter", "--tree", str(tree.tree_file), "--store", str(tree.store_dir))
+
+    assert "Replay complete" in live
+    assert f"state: {state}u32" in at_the_end
+    assert "Replay complete" in stopped
+
+
+def test_it_stops_where_it_is_told_and_shows_the_state(tree: RunningTree) -> None:
+    """By number and by hash; in the middle of a call the state is that before it."""
+    events = msgspec.json.decode(tree.cli("events", "/counter", "--output", "json"))
+    returned = [event for event in events if event["type"] == "wasm"][3]  # init, then bump(1)
+    seq = returned["seq"]
+
+    assert "state: 0u32" in tree.cli("replay", "/counter", "--until", str(seq))
+    assert "in a call of test:counter/api.bump" in tree.cli("replay", "/counter", "--until", str(seq))
+    assert "state: 1u32" in tree.cli("replay", "/counter", "--until", str(seq + 1))
+    assert "state: 0u32" in tree.cli("replay", "/counter", "--until", returned["hash"][:12])
+
+
+def test_another_package_is_refused_or_diverges(tree: RunningTree) -> None:
+    """Exit code 2, and 1 when forced; the summary is there as JSON in either case."""
+    other = str(ROOT / "examples" / "counter" / "counter.wasm")
+    refused = msgspec.json.decode(tree.cli("replay", "/counter", "--package", other, "--json", check=2))
+    forced = msgspec.json.decode(tree.cli("replay", "/counter", "--package", other, "--force", "--json", check=1))
+
+    assert refused["summary"]["status"] == "incompatible"
+    assert forced["summary"]["divergence"]["index"] > 0
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [(b"", "complete: 0/0"), (b"[1]", "JSON array"), (b"\x81", "expected a chain"), (b"---\nx", "expected a chain")],
+    ids=["empty", "other JSON", "garbage", "bad text"],
+)
+def test_a_file_that_is_no_chain(tmp_path: Path, content: bytes, problem: str) -> None:
+    """Named, never a traceback."""
+    import subprocess
+    import sys
+
+    file = tmp_path / "chain"
+    file.write_bytes(content)
+    package = str(ROOT / "examples" / "counter" / "counter.wasm")
+    done = subprocess.run(
+        [sys.executable, "-m", "supervisor", "replay", str(file), "--package", package, "--cache", str(tmp_path / "c")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.returncode == (2 if content else 0)
+    assert problem in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["hello", "counter", "bank", "nested"])
+def test_the_examples_replay(name: str, tmp_path: Path) -> None:
+    """Every actor of an example, after what its README does."""
+    from tests.examples.test_example_runs import Terminal, steps
+
+    home = Path(tempfile.mkdtemp(prefix="th-"))
+    shutil.copytree(ROOT / "examples" / name, home / "example")
+    terminal = Terminal(home)
+    try:
+        for command, _ in steps(home / "example" / "README.md"):
+            if command.startswith(("theater start", "theater call", "theater stop")):
+                terminal.run(command)
+        code, actors = terminal.run("theater verify --tree tree.yaml --output jsonl")
+        paths = [msgspec.json.decode(line)["chain"] for line in actors]
+        assert code == 0 and paths
+        for path in paths:
+            code, said = terminal.run(f"theater replay {path} --tree tree.yaml")
+            assert code == 0, said
+    finally:
+        terminal.close()
+        shutil.rmtree(home, ignore_errors=True)

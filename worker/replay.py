@@ -1,0 +1,163 @@
+"""The throwaway process that replays a chain: ``python -m worker.replay``, one job as JSON on standard input.
+
+    {"chain": FILE, "package": FILE, "cache": DIR, "options": {…}, "until": INDEX | HASH | null, "debug": false,
+     "force": false, "state": TEXT | null}
+
+It answers with JSON lines: ``{"progress": [done, total]}`` now and then, at the end one ``{"summary": …, "state": …}``.
+SIGINT stops it before the next call; the summary is given all the same.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from typing import Any, Final
+
+import msgspec
+
+from theater import cgrf, replay, text
+from theater.actor import ActorOptions
+from theater.chain import ChainEvent, files
+from theater.chain.files import ChainFileError
+from theater.replay import ReplaySummary
+from worker.cache import CacheError
+from worker.engine import config, contract
+from worker.engine.clock import TICK_MS, GuestClock
+from worker.engine.pack import Answers, PackDoor
+from worker.prepare import Preparer
+from worker.replaying import Replayer
+
+JOB_BYTES_MAX: Final = 16 << 20
+
+
+class Job(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What to replay, and with what."""
+
+    chain: str
+    package: str
+    cache: str
+    options: dict[str, Any] = {}
+    until: int | str | None = None
+    debug: bool = False
+    """Note differences and go on where that is possible."""
+    force: bool = False
+    """With another package than the chain was recorded with."""
+    state: str | None = None
+    """State before the first event, in the text form of values (chains that do not tell)."""
+
+
+class Impossible(Exception):
+    """The job cannot be begun; the text says why."""
+
+
+def main() -> int:
+    """Do the job; return 0 verified, 1 diverged, 2 incompatible or error, 130 stopped."""
+    job = msgspec.json.decode(sys.stdin.buffer.read(JOB_BYTES_MAX), type=Job)
+    try:
+        summary, replayer = _replay(job)
+    except (Impossible, ChainFileError, CacheError, OSError) as error:
+        summary, replayer = ReplaySummary.failure(0, 0, str(error), replay.INCOMPATIBLE), None
+    _say(
+        {
+            "summary": summary,
+            "text": str(summary),
+            "state": None if replayer is None else _shown(replayer.state),
+            "call": None if replayer is None else replayer.call_in_progress,
+            "divergences": [] if replayer is None else [str(each) for each in replayer.divergences],
+        }
+    )
+    return {replay.VERIFIED: 0, replay.DIVERGED: 1, replay.STOPPED: 130}.get(summary.status, 2)
+
+
+def _replay(job: Job) -> tuple[ReplaySummary, Replayer]:
+    events = files.read_file(job.chain)
+    report = files.verify_events(events)
+    if not report.ok:
+        raise Impossible(f"the chain is broken: {report.first_bad}")
+    until = _index(events, job.until)
+    preparer = Preparer(job.cache)
+    answer = preparer.prepare(job.package)
+    if answer.error is not None:
+        raise Impossible(answer.error)
+    options = msgspec.convert(job.options, ActorOptions)
+    engine = config.make_engine()
+    module, clock = config.load_module(engine, answer.artefact), GuestClock(engine)
+
+    def door(answers: Answers) -> PackDoor:
+        return PackDoor.load(
+            engine, module, options=options, grants={}, answers=answers, clock=clock, is_replay=True
+        )
+
+    replayer = Replayer(
+        door,
+        events[:until],
+        options,
+        package=None if job.force else answer.digest,
+        state=_state(job.state),
+        stop_on_divergence=not job.debug,
+        progress=lambda done, total: _say({"progress": [done, total]}),
+    )
+    signal.signal(signal.SIGINT, lambda *_: replayer.stop())
+    with _Ticking(clock):
+        return _of(replayer.run(), len(events)), replayer
+
+
+def _of(summary: ReplaySummary, total: int) -> ReplaySummary:
+    """The summary, of all the events there are."""
+    return msgspec.structs.replace(summary, total_events=total)
+
+
+def _index(events: list[ChainEvent], until: int | str | None) -> int | None:
+    """The place of the event to stop before: a sequence number, or the beginning of a hash."""
+    if until is None:
+        return None
+    if isinstance(until, int):
+        first = events[0].seq if events else 0
+        return max(0, until - first)
+    found = [at for at, event in enumerate(events) if event.hash.hex().startswith(until.lower())]
+    if len(found) != 1:
+        raise Impossible(f"{until}: expected the number of an event or a hash of one, {len(found)} events fit")
+    return found[0]
+
+
+def _state(given: str | None) -> bytes:
+    if given is None:
+        return contract.NO_STATE
+    try:
+        return cgrf.encode(text.parse(given))
+    except ValueError as error:
+        raise Impossible(f"state: expected a value in the text form: {error}") from None
+
+
+def _shown(state: bytes) -> str:
+    return str(cgrf.decode(state)) if state else ""
+
+
+def _say(record: dict[str, Any]) -> None:
+    sys.stdout.buffer.write(msgspec.json.encode(record) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+class _Ticking:
+    """Guest time goes by while a replay runs."""
+
+    def __init__(self, clock: GuestClock) -> None:
+        self._clock = clock
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._tick, daemon=True)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *exc: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _tick(self) -> None:
+        while not self._over.wait(TICK_MS / 1000):
+            self._clock.tick()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,341 @@
+"""Drives a guest along its recorded chain: strict replay (lifecycle 11.3), also for recovery and time travel.
+
+Each incarnation in the chain gets an instance of its own, from the state its first event tells. No host function is
+ever executed: the record answers. Whatever the guest does must be what the record says, event by event, byte by byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NoReturn
+
+from theater import cgrf, replay
+from theater.actor import ActorOptions
+from theater.chain import ChainError, ChainEvent, payload, payloads
+from theater.errors import ActorError
+from theater.replay import Divergence, ReplayHandler, ReplaySummary, first_difference, shown
+from theater.values import Tuple, Value
+from worker.engine import contract
+from worker.engine.clock import ticks
+from worker.engine.errors import CANCELLED, CONTRACT, DEADLINE, StartError, Trap
+from worker.engine.pack import INIT, Answers, GuestError, PackDoor
+
+CUT_SHORT_MS: Final = 500
+"""Computing time for a call that was stopped for want of it: nobody waits for the whole deadline again."""
+STOPPED_WORDS: Final = ("deadline of ", CANCELLED)
+CHILD_EVENT: Final = "theater:simple/supervisor-handlers.handle-child-event"
+EVENTS_PER_REPORT: Final = 1000
+
+MakeDoor = Callable[[Answers], PackDoor]
+
+
+class _Diverged(Exception):
+    """The guest has left the record."""
+
+    def __init__(self, divergence: Divergence) -> None:
+        super().__init__(str(divergence))
+        self.divergence = divergence
+
+
+class _RecordEnds(Exception):
+    """The record ends in the middle of a call: the incarnation was killed there."""
+
+
+class _Incompatible(Exception):
+    """The chain cannot be replayed with what is at hand; the text says why."""
+
+
+class Replayer:
+    """One replay. ``state`` is the committed state at the position reached, encoded."""
+
+    def __init__(
+        self,
+        make_door: MakeDoor,
+        events: Sequence[ChainEvent],
+        options: ActorOptions,
+        *,
+        package: str | None = None,
+        state: bytes = contract.NO_STATE,
+        stop_on_divergence: bool = True,
+        progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> None:
+        """Replay so many events as are given; a call whose end is not among them is not committed.
+
+        ``package``: SHA-256 the chain must be recorded with (None: any). ``state``: before the first event.
+        """
+        self.handler = ReplayHandler(events)
+        self.state = state
+        self.call_in_progress: str | None = None
+        """The function whose call the position is in, or whose record ends there."""
+        self.divergences: list[Divergence] = []
+        self._cursor = self.handler.state
+        self._events = events
+        self._make_door = make_door
+        self._options = options
+        self._package = package
+        self._stops = stop_on_divergence
+        self._progress = progress
+        self._door: PackDoor | None = None
+        self._contract: contract.Contract
+        self._call_ticks = ticks(options.call_deadline_ms)
+        self._init_ticks = ticks(options.init_deadline_ms)
+        self._pending: BaseException | None = None
+        """What a host call has found out; the engine in between turns it into a trap."""
+        self._is_told_to_stop = False
+
+    def stop(self) -> None:
+        """Stop before the next event (any thread)."""
+        self._is_told_to_stop = True
+
+    def run(self) -> ReplaySummary:
+        """Replay; return how it went."""
+        total, cursor = self._cursor.total_events(), self._cursor
+        try:
+            while not cursor.is_complete() and not self._is_told_to_stop:
+                self._step()
+                if cursor.current_position() % EVENTS_PER_REPORT == 0:
+                    self._progress(cursor.current_position(), total)
+        except _Diverged as left:
+            self.divergences.append(left.divergence)
+        except (_Incompatible, ChainError) as error:
+            return ReplaySummary.failure(total, cursor.current_position(), str(error), replay.INCOMPATIBLE)
+        except StartError as error:
+            return ReplaySummary.failure(total, cursor.current_position(), str(error))
+        finally:
+            self._close()
+        return self._summary(total, cursor.current_position())
+
+    def _summary(self, total: int, done: int) -> ReplaySummary:
+        if self.divergences:
+            first = self.divergences[0]
+            return ReplaySummary(
+                total, done, len(self.divergences), False, str(first), replay.DIVERGED, divergence=first
+            )
+        if self._is_told_to_stop and done < total:
+            return ReplaySummary(total, done, 0, False, "stopped", replay.STOPPED)
+        return ReplaySummary.succeeded(total, done)
+
+    # -- events ----------------------------------------------------------------------------------------------------
+
+    def _step(self) -> None:
+        event = self._cursor.current_event()
+        assert event is not None
+        said = payloads.read(event.data)
+        match said:
+            case payloads.Genesis() | payloads.Incarnation():
+                self._begin(said)
+                self._cursor.advance()
+            case payloads.Call() if not self._is_theater_shutdown(said):
+                self._cursor.advance()
+                self._call(said)
+            case payloads.Call() | payloads.Shutdown() | payloads.Runtime() | payloads.ReplaySummary():
+                self._cursor.advance()
+            case _:
+                self._leave(event, replay.MISSING_CALL, expected="a call", actual=_words(said))
+
+    def _is_theater_shutdown(self, said: payloads.Call) -> bool:
+        """Theater's chains may end with a call named shutdown that never reached the guest."""
+        is_last = self._cursor.current_position() == self._cursor.total_events() - 1
+        return is_last and said.function == "shutdown" and said.params == Tuple(())
+
+    def _begin(self, said: payloads.Genesis | payloads.Incarnation) -> None:
+        if self._package is not None and said.package != self._package:
+            raise _Incompatible(f"{replay.WRONG_PACKAGE}: recorded with {said.package}, replayed with {self._package}")
+        self._close()
+        self.state = contract.NO_STATE if said.state is None else cgrf.encode(said.state)
+        self.call_in_progress = None
+
+    def _close(self) -> None:
+        if self._door is not None:
+            self._door.close()
+            self._door = None
+
+    def _entered(self) -> PackDoor:
+        if self._door is None:
+            self._door = self._make_door(self)
+            self._contract = contract.Contract(self._door.functions, self._options)
+        return self._door
+
+    # -- calls -----------------------------------------------------------------------------------------------------
+
+    def _call(self, said: payloads.Call) -> None:
+        at = self._cursor.current_position() - 1
+        self.call_in_progress = said.function
+        if said.function == CHILD_EVENT:
+            raise _Incompatible(f"event {at}: {said.function} took an event of a child, whose chain is not at hand")
+        end = self._end_of_call()
+        if end is None and self._is_cut_at_once():
+            return  # nothing in it can be compared, and it may have run for as long as it liked
+        outcome = self._outcome(self._entered(), said, at, end)
+        event = self._cursor.current_event()
+        if event is None or self._pending is not None:
+            self._pending = None
+            return  # the incarnation was killed in the middle of it: nothing was committed
+        told = payloads.read(event.data)
+        if isinstance(told, payloads.Genesis | payloads.Incarnation):
+            return
+        self._compare(event, told, said.function, outcome)
+        self._cursor.advance()
+        self.call_in_progress = None
+
+    def _outcome(self, door: PackDoor, said: payloads.Call, at: int, end: payloads.Payload | None) -> Any:
+        """Run the call: Ok, Declined, or the Trap that ended it. _RecordEnds is left in ``_pending``."""
+        try:
+            data = self._contract.input(said.function, self.state, cgrf.encode(said.params))
+        except ActorError as error:
+            self._leave(self._events[at], replay.ERROR, expected="a call that is accepted", actual=error.text())
+        try:
+            door.arm(self._budget(said.function, end))
+            result = door.call(said.function, data)
+            if isinstance(result, GuestError):
+                return contract.Declined(result.text)
+            return self._contract.outcome(said.function, result.output)
+        except Trap as trap:
+            if isinstance(self._pending, _Diverged):
+                raise self._pending from None
+            return trap
+
+    def _budget(self, function: str, end: payloads.Payload | None) -> int | None:
+        """Computing time for a call. One that did not end by itself may have been in a loop."""
+        budget = self._init_ticks if function == INIT else self._call_ticks
+        if end is not None and not (isinstance(end, payloads.Error) and end.message.startswith(STOPPED_WORDS)):
+            return budget
+        short = ticks(CUT_SHORT_MS)
+        return short if budget is None or short is None else min(budget, short)
+
+    def _end_of_call(self) -> payloads.Payload | None:
+        """How the call at the position ended in the record; None if its incarnation was killed in the middle of it."""
+        for at in range(self._cursor.current_position(), len(self._events)):
+            event = self._events[at]
+            if event.event_type == "wasm":
+                return payloads.read(event.data)
+            if event.event_type in ("genesis", "incarnation"):
+                return None
+        return None
+
+    def _is_cut_at_once(self) -> bool:
+        """Whether the record has nothing of the call but its beginning."""
+        event = self._cursor.current_event()
+        return event is None or event.event_type in ("genesis", "incarnation")
+
+    def _compare(self, event: ChainEvent, told: payloads.Payload, function: str, outcome: Any) -> None:
+        match told, outcome:
+            case payloads.Result(), contract.Ok():
+                self._compare_result(event, told, outcome)
+            case payloads.Error(), contract.Declined() | Trap():
+                if not _same_words(told.message, outcome):
+                    self._differ(event, replay.ERROR, expected=told.message, actual=outcome.text)
+            case payloads.HostCall(), _:
+                self._leave(event, replay.MISSING_EVENT, expected=_words(told), actual=_ended(outcome))
+            case payloads.Error(), _:
+                self._leave(event, replay.ERROR, expected=told.message, actual=_ended(outcome))
+            case _:
+                self._leave(event, replay.RESULT, expected=_words(told), actual=_ended(outcome))
+
+    def _compare_result(self, event: ChainEvent, told: payloads.Result, outcome: contract.Ok) -> None:
+        build = payload.result if told.state is None else payload.result_full
+        produced = build(told.function, outcome.state, outcome.response)
+        self.state = outcome.state
+        if produced == event.data:
+            return
+        response, state = cgrf.decode(outcome.response), cgrf.decode(outcome.state)
+        if response != told.response:
+            place = first_difference(told.response, response, "response")
+            self._differ(event, replay.RESULT, place, shown(told.response), shown(response))
+        elif told.state is not None and told.state != state:
+            place = first_difference(told.state, state, "state")
+            self._differ(event, replay.STATE, place, shown(told.state), shown(state))
+        elif told.state is None:
+            self._differ(event, replay.STATE, "state", "a state with another digest", shown(state))
+        else:
+            self._differ(event, replay.HASH, "data", "another encoding", "of the same values")
+        if told.state is not None:
+            self.state = cgrf.encode(told.state)  # recorded values win
+
+    # -- host calls: worker.engine.pack.Answers ----------------------------------------------------------------------
+
+    def answer(self, interface: str, function: str, data: bytes) -> bytes:
+        """Give the recorded output of the host call that must come now."""
+        try:
+            return self._answer(interface, function, data)
+        except (_Diverged, _RecordEnds) as found:
+            self._pending = found
+            raise
+
+    def _answer(self, interface: str, function: str, data: bytes) -> bytes:
+        event = self._cursor.current_event()
+        told = payloads.read(event.data) if event is not None else None
+        if event is None or isinstance(told, payloads.Genesis | payloads.Incarnation):
+            raise _RecordEnds
+        if isinstance(told, payloads.Error) and f"{interface}.{function}" in told.message:
+            raise Trap(told.message.partition(": ")[2], CONTRACT)  # the host refused it then, too
+        if not isinstance(told, payloads.HostCall) or (told.interface, told.function) != (interface, function):
+            call = f"a call of {interface}.{function}"
+            self._leave(event, replay.UNEXPECTED_CALL, expected=_words(told), actual=call)
+        try:
+            given: Value = cgrf.decode(data)
+        except ValueError as error:
+            self._leave(event, replay.INPUT, expected=shown(told.input), actual=f"no value: {error}")
+        if given != told.input:
+            place = first_difference(told.input, given, "input")
+            self._differ(event, replay.INPUT, place, shown(told.input), shown(given))
+        self._cursor.advance()
+        return cgrf.encode(told.output)
+
+    # -- differences -------------------------------------------------------------------------------------------------
+
+    def _differ(
+        self, event: ChainEvent, kind: str, field: str | None = None, expected: str = "", actual: str = ""
+    ) -> None:
+        """A difference after which it is possible to go on."""
+        divergence = self._divergence(event, kind, field, expected, actual)
+        if self._stops:
+            raise _Diverged(divergence)
+        self.divergences.append(divergence)
+
+    def _leave(self, event: ChainEvent, kind: str, *, expected: str, actual: str) -> NoReturn:
+        """A difference after which nothing can be compared any more."""
+        raise _Diverged(self._divergence(event, kind, None, expected, actual))
+
+    def _divergence(self, event: ChainEvent, kind: str, field: str | None, expected: str, actual: str) -> Divergence:
+        return Divergence(
+            index=event.seq,
+            kind=kind,
+            event_type=event.event_type,
+            expected_hash=event.hash.hex(),
+            field=field or "",
+            expected=expected,
+            actual=actual,
+        )
+
+
+def _same_words(recorded: str, outcome: contract.Declined | Trap) -> bool:
+    if isinstance(outcome, Trap) and outcome.kind in (DEADLINE, CANCELLED):
+        return recorded.startswith(STOPPED_WORDS)
+    return recorded == outcome.text
+
+
+def _ended(outcome: Any) -> str:
+    match outcome:
+        case contract.Ok():
+            return f"a return: {shown(cgrf.decode(outcome.response))}"
+        case contract.Declined():
+            return f"an error: {outcome.text}"
+        case _:
+            return f"a trap: {outcome.text}"
+
+
+def _words(said: payloads.Payload | None) -> str:
+    match said:
+        case payloads.HostCall():
+            return f"a call of {said.interface}.{said.function}"
+        case payloads.Result():
+            return f"a return of {said.function}: {shown(said.response)}"
+        case payloads.Error():
+            return f"an error of {said.function}: {said.message}"
+        case payloads.Call():
+            return f"a call of {said.function}"
+        case None:
+            return "the end of the record"
+        case _:
+            return type(said).__name__.lower()
