@@ -84,7 +84,7 @@ class ActorSpec(msgspec.Struct, frozen=True, kw_only=True):
     options: ActorOptions = msgspec.field(default_factory=ActorOptions)
     supervision: Supervision = msgspec.field(default_factory=Supervision)
     recover: str = "initial"
-    """initial | last: what a restart begins from."""
+    """initial | last | replay: what a restart begins from."""
     poison: str = "none"
     """none | dead_letter: what becomes of an operation that ends one incarnation after the other."""
     poison_tries: int = 3

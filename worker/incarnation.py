@@ -85,6 +85,8 @@ class Incarnation:
         """The guest thread is not at the desk: it starts up, or is inside the guest."""
         self.has_children = False
         """The guest has asked for a child at least once (L5.5)."""
+        self.resumes = init.resume
+        """``init`` is not called: the state is one that was committed."""
         self.is_orphan = False
         """The supervisor is gone."""
         self.step: str | None = None

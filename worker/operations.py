@@ -140,7 +140,7 @@ class Operations:
 
     def _init(self) -> Any:
         inc = self._inc
-        if inc.init.resume or inc.init.setup:
+        if inc.resumes or inc.init.setup:
             return n.SetupDone()
         notice = self._guest.init()
         if type(notice) is n.Rejected:

@@ -59,7 +59,7 @@ class Recorder:
     def begin(self) -> None:
         """The first event of an incarnation: ``genesis`` at the origin of the chain, ``incarnation`` later."""
         init = self._inc.init
-        if init.resume:
+        if self._inc.resumes:
             self._keep(self._inc.state)
         if init.chain_seq == 0:
             data = payload.genesis(init.digest, ABI_VERSION, init.manifest_digest, self._inc.state)

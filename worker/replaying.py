@@ -82,6 +82,15 @@ class Replayer:
         self._pending: BaseException | None = None
         """What a host call has found out; the engine in between turns it into a trap."""
         self._is_told_to_stop = False
+        self._keeps_door = False
+        self.is_initialised = False
+        """The present incarnation's ``init`` has returned, or was not to be called."""
+
+    def rebuild(self) -> tuple[ReplaySummary, PackDoor | None]:
+        """Replay, and return the instance that has lived through all of it; None if no instance has."""
+        self._keeps_door = True
+        summary = self.run()
+        return summary, self._door if summary.success and self.call_in_progress is None else None
 
     def stop(self) -> None:
         """Stop before the next event (any thread)."""
@@ -102,7 +111,8 @@ class Replayer:
         except StartError as error:
             return ReplaySummary.failure(total, cursor.current_position(), str(error))
         finally:
-            self._close()
+            if not self._keeps_door:
+                self._close()
         return self._summary(total, cursor.current_position())
 
     def _summary(self, total: int, done: int) -> ReplaySummary:
@@ -144,6 +154,7 @@ class Replayer:
         self._close()
         self.state = contract.NO_STATE if said.state is None else cgrf.encode(said.state)
         self.call_in_progress = None
+        self.is_initialised = isinstance(said, payloads.Incarnation) and said.recovered != "initial"
 
     def _close(self) -> None:
         if self._door is not None:
@@ -174,9 +185,13 @@ class Replayer:
         told = payloads.read(event.data)
         if isinstance(told, payloads.Genesis | payloads.Incarnation):
             return
-        self._compare(event, told, said.function, outcome)
+        self._compare(event, told, outcome)
         self._cursor.advance()
         self.call_in_progress = None
+        if isinstance(outcome, Trap):
+            self._close()  # what was stopped in the middle is never entered again
+        elif said.function == INIT and isinstance(outcome, contract.Ok):
+            self.is_initialised = True
 
     def _outcome(self, door: PackDoor, said: payloads.Call, at: int, end: payloads.Payload | None) -> Any:
         """Run the call: Ok, Declined, or the Trap that ended it. _RecordEnds is left in ``_pending``."""
@@ -218,7 +233,7 @@ class Replayer:
         event = self._cursor.current_event()
         return event is None or event.event_type in ("genesis", "incarnation")
 
-    def _compare(self, event: ChainEvent, told: payloads.Payload, function: str, outcome: Any) -> None:
+    def _compare(self, event: ChainEvent, told: payloads.Payload, outcome: Any) -> None:
         match told, outcome:
             case payloads.Result(), contract.Ok():
                 self._compare_result(event, told, outcome)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from proto import control
 from theater.actor import ActorOptions
@@ -11,9 +13,13 @@ from worker.context import HostContext
 from worker.engine import contract
 from worker.engine.clock import GuestClock
 from worker.engine.config import load_module, make_engine
-from worker.engine.pack import INIT, PackDoor
+from worker.engine.errors import StartError
+from worker.engine.pack import INIT, Answers, PackDoor
 from worker.incarnation import Incarnation
 from worker.interfaces.registry import Dispatcher
+
+if TYPE_CHECKING:
+    from worker.replaying import MakeDoor
 
 
 def load(inc: Incarnation, preloaded: Any, bodies: list[bytes]) -> PackDoor:
@@ -27,22 +33,55 @@ def load(inc: Incarnation, preloaded: Any, bodies: list[bytes]) -> PackDoor:
     step("compile")
     engine = preloaded.engine if preloaded is not None else make_engine()
     module = preloaded.module(init.artefact) if preloaded is not None else None
+    if module is None:
+        module = load_module(engine, init.artefact)
     inc.clock = GuestClock(engine)
-    door = PackDoor.load(
-        engine,
-        module if module is not None else load_module(engine, init.artefact),
-        options=inc.options,
-        grants=init.grants,
-        answers=Dispatcher(HostContext(inc)),
-        clock=inc.clock,
-        step=step,
-    )
+
+    def instance(answers: Answers) -> PackDoor:
+        return PackDoor.load(
+            engine, module, options=inc.options, grants=init.grants, answers=answers, clock=inc.clock, step=step
+        )
+
+    live = Dispatcher(HostContext(inc))
+    door = None if init.history is None else _rebuilt(inc, init.history, instance, step)
+    if door is None:
+        door = instance(live)
+    else:
+        door.answer_from(live)
     for warning in door.warnings:
         inc.logs.put("warning", "worker", warning)
-    encoded = bodies[0] if bodies else contract.NO_STATE
-    inc.state = contract.initial_state(init.state_kind, init.state, encoded, door.functions.get(INIT))
+    if init.history is None:
+        encoded = bodies[0] if bodies else contract.NO_STATE
+        inc.state = contract.initial_state(init.state_kind, init.state, encoded, door.functions.get(INIT))
     inc.door = door
     step("services")
+    return door
+
+
+def _rebuilt(inc: Incarnation, history: str, instance: MakeDoor, step: Callable[[str], None]) -> PackDoor | None:
+    """Play the recorded chain back, up to its tip; None if the instance that lived to the tip is of no use any more.
+
+    Sets the state, and whether ``init`` is still to be called.
+    """
+    from theater.chain import files
+    from worker.replaying import Replayer
+
+    step("replay")
+    try:
+        events = files.read_file(history)
+        os.unlink(history)
+    except (OSError, files.ChainFileError) as error:
+        raise StartError("replay", str(error)) from None
+    report = files.verify_events(events)
+    if not report.ok:
+        raise StartError("replay", f"the recorded chain is broken: {report.first_bad}")
+    replayer = Replayer(instance, events, inc.options, package=inc.init.digest)
+    summary, door = replayer.rebuild()
+    if not summary.success:
+        raise StartError("replay", str(summary))
+    inc.state = replayer.state
+    inc.resumes = replayer.is_initialised
+    step("replay")
     return door
 
 

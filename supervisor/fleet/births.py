@@ -16,7 +16,7 @@ from proto import control
 from supervisor.fleet.deaths import Deaths
 from supervisor.fleet.lives import PREPARING, RUNNING, SPAWNING, STARTING, Actor, Life, ring_path
 from supervisor.fleet.poison import DEAD_LETTER
-from supervisor.fleet.recovery import beginning, keeps_state
+from supervisor.fleet.recovery import beginning, is_played_back, keeps_state, played_back
 from supervisor.fleet.services import Services
 from supervisor.fleet.spares import Spare, Spares, endpoint_name
 from supervisor.packages import Prepared
@@ -60,6 +60,20 @@ class Births:
         elif wanted is not None and wanted != prepared.digest:
             text = f"{prepared.file}: expected sha256 {wanted}, the file has {prepared.digest}"
             self._deaths.never_born(life, _failure("package", text))
+        elif is_played_back(life.actor, is_first_run=not self._s.recovers):
+            life.step = "replay"
+            life.history = self._s.dirs.history_of(life.routing)
+            life.actor.birth_state = played_back()
+            self._s.history.play_back(life.actor, life.history, lambda error: self._written(life, prepared, error))
+        else:
+            self._spawn(life, prepared)
+
+    def _written(self, life: Life, prepared: Prepared, error: str | None) -> None:
+        """The chain to be played back is in its file, or a text says why not."""
+        if life.phase != PREPARING:
+            return  # given up meanwhile
+        if error is not None:
+            self._deaths.never_born(life, _failure("replay", error))
         else:
             self._spawn(life, prepared)
 
@@ -159,6 +173,7 @@ class Births:
             keeps_state=keeps_state(actor),
             notes_operations=spec.poison == DEAD_LETTER,
             set_aside=actor.set_aside,
+            history=life.history or None,
             recovered=state.recovered,
         )
         return init, bodies

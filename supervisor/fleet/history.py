@@ -7,6 +7,7 @@ writer, and tells the worker once it is stored. A ring file is removed only when
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections import deque
 from collections.abc import Callable
@@ -61,6 +62,7 @@ class History:
         self._s = services
         self._refusals = refusals
         os.makedirs(services.dirs.rings, mode=0o700, exist_ok=True)
+        shutil.rmtree(services.dirs.histories, ignore_errors=True)  # what an earlier run had no time to remove
         self._writer = StoreWriter(services.dirs.store)
         self._reader_thread = ThreadPoolExecutor(1, "store-reader")
         self._reader: StoreReader | None = None
@@ -246,10 +248,29 @@ class History:
 
         self.when_stored(actor, actor.last_seq, start)
 
-    def _read_page(self, actor_id: str, since: int | None, count: int) -> tuple[dict[str, Any], bytes]:
+    def play_back(self, actor: Actor, path: str, done: Callable[[str | None], None]) -> None:
+        """Write the chain an incarnation is to be rebuilt from into a file; None, or a text saying why not."""
+
+        def start() -> None:
+            future = self._reader_thread.submit(self._write_history, actor.id, path)
+            future.add_done_callback(lambda finished: self._post(lambda: done(_trouble(finished.exception()))))
+
+        self.when_stored(actor, actor.last_seq, start)
+
+    def _write_history(self, actor_id: str, path: str) -> None:
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        with open(path, "xb") as file:
+            for batch in self._opened().since_recovery(actor_id):
+                file.write(batch)
+
+    def _opened(self) -> StoreReader:
+        """The reader. In its thread."""
         if self._reader is None:
             self._reader = StoreReader(self._s.dirs.store)
-        return self._reader.page(actor_id, since, count)
+        return self._reader
+
+    def _read_page(self, actor_id: str, since: int | None, count: int) -> tuple[dict[str, Any], bytes]:
+        return self._opened().page(actor_id, since, count)
 
     def _hand_over(self, finished: Any, done: Callable[[dict[str, Any], bytes], None]) -> None:
         """In the reader's thread: pass the result to the loop."""
@@ -262,6 +283,10 @@ class History:
             else:
                 done(*finished.result())
 
+        self._post(deliver)
+
+    def _post(self, deliver: Callable[[], None]) -> None:
+        """In the reader's thread: have something done by the loop."""
         self._read_done.append(deliver)
         os.eventfd_write(self._read_wake, 1)
 
@@ -285,6 +310,10 @@ class History:
         if self._reader is not None:
             self._reader.close()
         os.close(self._read_wake)
+
+
+def _trouble(error: BaseException | None) -> str | None:
+    return None if error is None else f"the history cannot be read: {error}"
 
 
 def _last_words(ring: RingReader, life: Life) -> Cause | None:

@@ -41,6 +41,7 @@ class Life:
         "failure",
         "head_hash",
         "heartbeats_missed",
+        "history",
         "init_sent",
         "is_forgiven",
         "killed_by",
@@ -85,6 +86,8 @@ class Life:
         self.pidfd = -1
         self.endpoint = ""
         self.ring = ""
+        self.history = ""
+        """File with the chain it is to play back, if it is."""
         self.last_seq = actor.last_seq
         self.head_hash = actor.head_hash
         self.callbacks: tuple[str, ...] = ()

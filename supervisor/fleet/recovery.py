@@ -1,4 +1,4 @@
-"""What an incarnation begins from (``recover``): the declared state, or the one that was committed last."""
+"""What an incarnation begins from (``recover``): the declared state, the last committed one, or its history."""
 
 from __future__ import annotations
 
@@ -21,6 +21,18 @@ def beginning(actor: Actor) -> BirthState:
     if isinstance(actor.args, BirthState):
         return actor.args
     return BirthState(spec.state_kind, spec.state)
+
+
+def is_played_back(actor: Actor, is_first_run: bool) -> bool:
+    """Whether the next incarnation is rebuilt from the actor's chain."""
+    if actor.spec.recover != REPLAY or actor.birth_state is not None or actor.last_seq < 0:
+        return False
+    return actor.restarts > 0 or not is_first_run
+
+
+def played_back() -> BirthState:
+    """What an incarnation begins from whose worker computes the state itself."""
+    return BirthState("none", None, resume=True, recovered=REPLAY)
 
 
 def keeps_state(actor: Actor) -> bool:

@@ -35,6 +35,15 @@ class Directories(msgspec.Struct, frozen=True):
         return os.path.join(self.store, "rings")
 
     @property
+    def histories(self) -> str:
+        """Chains on their way to workers that play them back."""
+        return os.path.join(self.store, "recover")
+
+    def history_of(self, routing: bytes) -> str:
+        """The file with the chain a worker is to play back."""
+        return os.path.join(self.histories, routing.hex() + ".chain")
+
+    @property
     def packages(self) -> str:
         """Packages handed over as bytes by guests, by digest."""
         return os.path.join(self.store, "packages")

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from supervisor.store.schema import StoreError, open_for_reading, path_of
-from theater.chain import Bad, ChainError, ChainEvent, Report, iter_batch, verify
+from theater.chain import Bad, ChainError, ChainEvent, Report, iter_batch, payloads, verify
 from theater.chain.batch import frame_end
 from theater.chain.verifying import DATA, MISSING, ORDER, PARENT
 
@@ -123,6 +123,18 @@ class StoreReader:
         """Yield everything stored of an actor (by id), as frames one after the other, oldest first."""
         for row in self._rows(actor, 0, SEQ_MAX, False):
             yield row.events
+
+    def since_recovery(self, actor: str) -> Iterator[bytes]:
+        """Yield what an actor (by id) is rebuilt from: its last incarnation that was not rebuilt, and all since."""
+        begin = 0
+        for event in self.events(actor, types=("genesis", "incarnation"), reverse=True):
+            marker = payloads.read(event.data)
+            if not isinstance(marker, payloads.Incarnation) or marker.recovered != "replay":
+                begin = event.seq
+                break
+        for row in self._rows(actor, begin, SEQ_MAX, False):
+            skipped = max(0, begin - row.first_seq)
+            yield self._cut(row, skipped, row.last_seq + 1 - row.first_seq - skipped)[1] if skipped else row.events
 
     def page(self, actor: str, since: int | None, count: int) -> tuple[dict[str, Any], bytes]:
         """Return up to ``count`` events from a number on (None: the newest) as a batch, with what to know of it."""

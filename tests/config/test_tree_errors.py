@@ -201,7 +201,7 @@ CHILD = [
     ),
     (
         "id: x\n    actor: a.wasm\n    recover: never",
-        '5:14: children[0].recover: expected initial or last, found "never"',
+        '5:14: children[0].recover: expected initial, last or replay, found "never"',
     ),
     (
         "id: x\n    actor: a.wasm\n    sha256: abc",

@@ -37,12 +37,12 @@ children:
 """
 
 
-@pytest.fixture
-def tree() -> Iterator[RunningTree]:
-    """One counter that goes on from its last state."""
+@pytest.fixture(params=["last", "replay"])
+def tree(request: pytest.FixtureRequest) -> Iterator[RunningTree]:
+    """One counter that goes on from its last state, or from its history."""
     home = Path(tempfile.mkdtemp(prefix="th"))
     guests.write_all(home)
-    running = RunningTree(home, TREE)
+    running = RunningTree(home, TREE.replace("recover: last", f"recover: {request.param}"))
     yield running
     running.stop()
     running.clean_up()

@@ -12,7 +12,7 @@ import pytest
 
 from tests.system import guests
 from tests.system.running import RunningTree, is_running, until
-from theater.errors import InternalError, UnexpectedError
+from theater.errors import InternalError, OperationTimeout, UnexpectedError
 
 TREE = """
 version: 1
@@ -22,6 +22,7 @@ period: 1s
 children:
   - {id: last, actor: counter.wasm, grants: {runtime: {}}, recover: last}
   - {id: initial, actor: counter.wasm, grants: {runtime: {}}}
+  - {id: replayed, actor: counter.wasm, grants: {runtime: {}}, recover: replay}
   - {id: careful, actor: counter.wasm, grants: {runtime: {}}, recover: last, poison: dead_letter}
 """
 
@@ -74,6 +75,51 @@ def test_a_crash_of_the_guest_goes_back_to_what_was_committed(tree: RunningTree)
     tree.wait_incarnation("/last", incarnation + 1)
 
     assert last.call("bump", (1,)) == 6
+
+
+def test_replay_computes_the_state_anew(tree: RunningTree) -> None:
+    """After a SIGKILL, after another one before anything happened, after a trap, and after one in the middle of a call."""
+    replayed = tree.actor("/replayed")
+    for _ in range(10):
+        replayed.call("bump", (1,))
+    replayed.call("log")  # sets 7; what the host answered comes from the record
+    kill(tree, "/replayed")
+    kill(tree, "/replayed")
+    assert replayed.call("bump", (1,)) == 8
+
+    incarnation = tree.status("/replayed").incarnation
+    with pytest.raises(InternalError):
+        replayed.call("trap")
+    tree.wait_incarnation("/replayed", incarnation + 1)
+    assert replayed.call("bump", (1,)) == 9
+
+    with pytest.raises(OperationTimeout):
+        replayed.call("spin", timeout=0.05)
+    kill(tree, "/replayed")
+    assert replayed.call("bump", (1,)) == 10
+    said = tree.cli("events", "/replayed", "--type", "incarnation", "--output", "jsonl")
+    assert said.count("replay") >= 4
+    assert "Replay complete" in tree.cli("replay", "/replayed")
+
+
+def test_replay_after_the_supervisor_was_killed(tree: RunningTree) -> None:
+    """The chain is all that is needed."""
+    tree.actor("/replayed").call("bump", (4,))
+    restart_supervisor(tree, "--recover")
+
+    assert tree.actor("/replayed").call("bump", (1,)) == 5
+
+
+def test_a_history_that_cannot_be_played_back_fails_the_start(tree: RunningTree) -> None:
+    """With another package than it was recorded with; the step and the reason are told."""
+    tree.actor("/replayed").call("bump", (4,))
+    tree.stop()
+    (tree.home / "counter.wasm").write_bytes(guests.counter() + b"\x00\x02\x01x")  # a custom section more
+    tree.options = ("--recover",)
+    tree.start()
+
+    assert tree.process.wait(20) == 1
+    assert "replay: Replay failed: wrong_package" in tree.said.read_text()
 
 
 def restart_supervisor(tree: RunningTree, *options: str) -> None:

@@ -215,8 +215,8 @@ _ACTOR = {
         default="continue",
     ),
     "recover": Field(
-        wants=Choice(("initial", "last")),
-        doc="The state a restart begins from: the declared one, or the one that was committed last (without ``init``).",
+        wants=Choice(("initial", "last", "replay")),
+        doc="What a restart begins from: the declared state, the last committed one, or its history played back.",
         default="initial",
     ),
     "poison": Field(
