@@ -65,6 +65,7 @@ def main() -> int:
             "state": None if replayer is None else _shown(replayer.state),
             "call": None if replayer is None else replayer.call_in_progress,
             "divergences": [] if replayer is None else [str(each) for each in replayer.divergences],
+            "kinds": [] if replayer is None else [each.kind for each in replayer.divergences],
         }
     )
     return {replay.VERIFIED: 0, replay.DIVERGED: 1, replay.STOPPED: 130}.get(summary.status, 2)

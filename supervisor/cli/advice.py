@@ -103,6 +103,8 @@ def _unknown_function(name: str, args: argparse.Namespace) -> str:
         return f"{_whom(args)} has more than one function of that name: {name}"
     said = f"{_whom(args)} has no function {name}"
     declared = {function.name: function for function in _functions(args)}
+    if not declared:
+        return f"{said}; expected a full name, interface.function: its package does not describe its functions"
     near = difflib.get_close_matches(name, declared, NEAR_MAX)
     if near:
         return f"{said}; did you mean {near[0]}?"

@@ -12,7 +12,7 @@ import msgspec
 
 from supervisor.cli import exits
 from supervisor.cli.options import add_output, add_run_dir, add_timeout, connected, examples, seconds
-from supervisor.cli.output import form_of, show_one, write
+from supervisor.cli.output import form_of, say, show_one, write
 
 if TYPE_CHECKING:
     from theater.client import Client
@@ -66,13 +66,13 @@ def run(args: argparse.Namespace) -> int:
 
 def _list(client: Client, handle: ActorHandle, args: argparse.Namespace) -> None:
     """Print the functions, for people with what they take and give."""
-    from supervisor.cli.functions import exported, signature
+    from supervisor.cli.functions import declaration, exported
 
-    declared = exported(client, args.actor) if form_of(args.output) == "table" else []
-    if declared:
-        write("".join(f"{function.interface}.{signature(function)}\n" for function in declared))
-    else:
-        write("".join(f"{name}\n" for name in handle.functions()))
+    is_for_people = form_of(args.output) == "table"
+    lines = [*map(declaration, exported(client, args.actor))] if is_for_people else handle.functions()
+    write("".join(f"{line}\n" for line in lines))
+    if not lines:
+        say(f"{args.actor}: its package does not describe its functions; call them by their full names")
 
 
 def params_of(texts: list[str]) -> tuple[Any, ...]:

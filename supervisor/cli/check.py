@@ -15,7 +15,7 @@ import msgspec
 
 from supervisor.cli import exits
 from supervisor.cli.options import examples
-from supervisor.cli.output import say
+from supervisor.cli.output import one_line, say
 
 if TYPE_CHECKING:
     from theater.actor import ActorSpec
@@ -102,7 +102,7 @@ def _check_packages(actors: list[ActorSpec], cache: str) -> list[str]:
 def _problems(actor: ActorSpec, answer: dict[str, Any]) -> Iterator[str]:
     where = f"{actor.origin}: " if actor.origin else ""
     if answer.get("error"):
-        yield f"{where}{answer['error']}"
+        yield f"{where}{one_line(answer['error'])}"
     for refusal in answer.get("refusals", ()):
         yield f"{where}{actor.package}: {refusal}"
     for warning in answer.get("warnings", ()):

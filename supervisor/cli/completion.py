@@ -105,6 +105,7 @@ def _options(verb: str) -> list[tuple[str, str]]:
     return [
         (option, action.help or "")
         for action in parser._actions
+        if action.help != argparse.SUPPRESS
         for option in action.option_strings
         if option.startswith("--")
     ]

@@ -29,6 +29,11 @@ def signature(function: FunctionSig) -> str:
     return f"{function.name}({params})" + (f" -> {response}" if response else "")
 
 
+def declaration(function: FunctionSig) -> str:
+    """Return the same with the function's full name: ``example:counter/api.add(by: u32) -> u64``."""
+    return function.full_name.removesuffix(function.name) + signature(function)
+
+
 def _response(results: tuple[types.Type, ...]) -> str:
     """What is left of ``result<tuple<state, response…>, error>`` for the caller."""
     match results:

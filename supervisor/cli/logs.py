@@ -15,7 +15,7 @@ import msgspec
 from supervisor.cli import exits
 from supervisor.cli.history import HistoryError, add_store, store_dir
 from supervisor.cli.options import add_output, count, examples
-from supervisor.cli.output import BAD, DIM, form_of, paint, show, write
+from supervisor.cli.output import BAD, DIM, form_of, one_line, paint, say, show, write
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 COLOURS = {"warning": "33", "error": BAD, "critical": BAD, "debug": DIM}
@@ -124,8 +124,12 @@ def _show(records: Iterator[dict[str, Any]], args: argparse.Namespace) -> None:
     if form_of(args.output) != "table":
         show(records, COLUMNS, args.output)
         return
+    is_empty = True
     for record in records:
         write(_line(record))
+        is_empty = False
+    if is_empty and args.actor and not args.follow:
+        say(f"no log lines of {args.actor}")
 
 
 def _line(record: dict[str, Any]) -> str:
@@ -142,10 +146,11 @@ def _in_words(record: dict[str, Any]) -> tuple[str, str, tuple[str, ...]]:
     who = f" {record['actor']}" if record.get("actor") else ""
     match record:
         case {"event": "ended", "cause": _, "text": text}:
-            return who, f"ended: {text}", ("cause", "text")
+            return who, f"ended: {one_line(str(text))}", ("cause", "text")
         case {"event": "supervisor_report", "supervisor": supervisor, "context": context, "reason": reason}:
             about = f" {record['child']}" if record.get("child") else ""
-            return f" {supervisor}", f"{context}{about}: {reason}", ("supervisor", "context", "child", "reason")
+            told = ("supervisor", "context", "child", "reason")
+            return f" {supervisor}", f"{context}{about}: {one_line(str(reason))}", told
         case {"event": "supervisor_gave_up", "supervisor": supervisor}:
             about = f" after {record['child']}" if record.get("child") else ""
             return f" {supervisor}", f"gave up: too many restarts{about}", ("supervisor", "child")

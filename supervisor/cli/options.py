@@ -29,16 +29,14 @@ def add_output(parser: argparse.ArgumentParser) -> None:
 
 def add_timeout(parser: argparse.ArgumentParser, default: str) -> None:
     """How long to wait."""
-    parser.add_argument(
-        "--timeout", type=seconds, metavar="TIME", help=f"give up after so long (default: {default})"
-    )
+    parser.add_argument("--timeout", type=seconds, metavar="TIME", help=f"give up after so long (default: {default})")
 
 
-def examples(parser: argparse.ArgumentParser, text: str) -> None:
-    """Put examples and exit codes below the help."""
+def examples(parser: argparse.ArgumentParser, text: str, codes: str | None = None) -> None:
+    """Put examples and exit codes below the help; ``codes`` where a verb has meanings of its own."""
     from supervisor.cli import exits
 
-    parser.epilog = f"examples:\n{text.rstrip()}\n\n{exits.DESCRIPTION}"
+    parser.epilog = f"examples:\n{text.rstrip()}\n\n{codes or exits.DESCRIPTION}"
 
 
 def seconds(text: str) -> float:

@@ -15,6 +15,12 @@ GOOD: Final = "32"
 BAD: Final = "31"
 DIM: Final = "2"
 
+DIGESTS: Final = frozenset(("head",))
+"""Columns of hashes: a table shows their beginnings, enough to tell two apart; the other forms have all of them."""
+DIGEST_CHARS: Final = 16
+LINE_CHARS: Final = 100
+"""A value that takes more is indented."""
+
 
 def form_of(wanted: str | None) -> str:
     """The form meant when none was given: tables for people, lines of JSON for programs."""
@@ -42,12 +48,14 @@ def show(
 
 
 def show_one(value: Any, wanted: str | None) -> None:
-    """Print one value: indented for people, on one line for programs."""
+    """Print one value: for people on one line if it is short, else indented; on one line for programs."""
     match form_of(wanted):
         case "jsonl":
             write(to_json(value).decode() + "\n")
         case "yaml":
             write(to_yaml(plain(value)))
+        case "table" if len(line := msgspec.json.format(to_json(value), indent=0).decode()) <= LINE_CHARS:
+            write(line + "\n")
         case _:
             write(msgspec.json.format(to_json(value), indent=2).decode() + "\n")
 
@@ -56,7 +64,9 @@ def table(rows: Sequence[Row], columns: Sequence[str], colours: Mapping[str, str
     """Return rows as aligned text with a heading."""
     if not rows:
         return ""
-    cells = [[_cell(row.get(column)) for column in columns] for row in rows]
+    cells = [
+        [_cell(row.get(column), DIGEST_CHARS if column in DIGESTS else None) for column in columns] for row in rows
+    ]
     widths = [max(len(column), *(len(line[place]) for line in cells)) for place, column in enumerate(columns)]
     heading = _line([column.upper() for column in columns], widths)
     lines = [paint(heading, DIM), *(_line(line, widths, colours) for line in cells)]
@@ -83,6 +93,11 @@ def write(text: str) -> None:
 def say(text: str) -> None:
     """Talk to people."""
     sys.stderr.write(f"{text}\n")
+
+
+def one_line(text: str) -> str:
+    """Return what has several lines (an error of wasmtime, with its causes below) as one."""
+    return " ".join(text.replace("\n\nCaused by:\n", ": ").split())
 
 
 def age(seconds: float) -> str:
@@ -144,9 +159,11 @@ def _wrapped(value: Any) -> Any:
     return str(value)
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any, chars: int | None = None) -> str:
     if value is None:
         return "-"
+    if chars is not None and len(value) > chars:
+        return f"{value[:chars]}…"
     if isinstance(value, Mapping | list | tuple):
         return to_json(value).decode()
     return str(value).replace("\n", "\\n")

@@ -10,6 +10,8 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from supervisor.cli.output import one_line
+
 if TYPE_CHECKING:
     from supervisor.fleet.lives import Life
     from supervisor.root import Outcome, RootOptions
@@ -49,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     shown = "least level shown (default: warning, error beside progress lines; the store's logs.jsonl keeps all)"
     parser.add_argument("--log-level", choices=levels, help=shown)
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress lines")
+    parser.add_argument("--detached", metavar="FILE", help=argparse.SUPPRESS)  # what --detach starts in the background
 
 
 def run(args: argparse.Namespace) -> int:
@@ -73,9 +76,9 @@ def _foreground(args: argparse.Namespace, tree: TreeConfig) -> int:
     options = _options(args, tree)
     os.makedirs(options.store_dir, mode=0o700, exist_ok=True)
     file = LogFile(options.store_dir)
-    has_progress = sys.stderr.isatty() and not args.quiet
+    has_progress = args.detached is not None or (sys.stderr.isatty() and not args.quiet)
     log = configure(args.log_level or ("error" if has_progress else "warning"), False, file)
-    progress = Progress(quiet=args.quiet, ready_file=args.ready_file, name=tree.name)
+    progress = Progress(args.quiet, args.ready_file, tree.name, args.detached)
     root = Root(options, tree.spec, log, progress.life, progress.up)
     try:
         outcome = root.run()
@@ -85,7 +88,7 @@ def _foreground(args: argparse.Namespace, tree: TreeConfig) -> int:
     finally:
         progress.close()
         file.close()
-    return _conclude(outcome)
+    return _conclude(outcome, progress.told)
 
 
 def _options(args: argparse.Namespace, tree: TreeConfig) -> RootOptions:
@@ -106,10 +109,11 @@ def _options(args: argparse.Namespace, tree: TreeConfig) -> RootOptions:
     )
 
 
-def _conclude(outcome: Outcome) -> int:
+def _conclude(outcome: Outcome, told: bool) -> int:
+    """Say how it ended; the failures of a start only if the progress lines have not told them."""
     if not outcome.started:
-        for line in dict.fromkeys(outcome.failures):
-            print(f"theater: {line}", file=sys.stderr)
+        for line in dict.fromkeys(outcome.failures) if not told else ():
+            print(f"theater: {one_line(line)}", file=sys.stderr)
         if outcome.failures:
             print("theater: the tree did not start", file=sys.stderr)
             return FAILED
@@ -127,12 +131,19 @@ def _conclude(outcome: Outcome) -> int:
 
 
 class Progress:
-    """One line per actor as it comes up, on standard error."""
+    """One line per actor as it comes up, on standard error.
 
-    def __init__(self, quiet: bool, ready_file: str | None, name: str) -> None:
+    ``detached`` is the file by which whoever started us in the background learns that the tree is up; nobody reads
+    what we say from then on.
+    """
+
+    def __init__(self, quiet: bool, ready_file: str | None, name: str, detached: str | None = None) -> None:
+        self.told = False
+        """Whether failures have been said."""
         self._quiet = quiet
         self._ready_file = ready_file
         self._name = name
+        self._detached = detached
         self._began = time.monotonic()
         self._count = 0
         self._is_up = False
@@ -147,7 +158,8 @@ class Progress:
         elif life.cause is not None and not (life.cause.is_clean and self._is_up):
             from theater.cause import describe
 
-            self._say(f"  ✗ {life.actor.path}  {describe(life.cause)}")
+            self._say(f"  ✗ {life.actor.path}  {one_line(describe(life.cause))}")
+            self.told = not self._quiet
 
     def up(self) -> None:
         """The whole tree is up."""
@@ -155,9 +167,11 @@ class Progress:
         took_ms = (time.monotonic() - self._began) * 1000
         self._say(f"{self._name} is up: {self._count} actor{'s' if self._count != 1 else ''} in {took_ms:.0f} ms")
         if self._ready_file:
-            with open(self._ready_file + ".new", "w", encoding="utf-8") as file:
-                file.write(f"{os.getpid()}\n")
-            os.replace(self._ready_file + ".new", self._ready_file)
+            _put_pid(self._ready_file)
+        if self._detached:
+            _put_pid(self._detached)
+            _leave_terminal()
+            self._quiet = True
 
     def close(self) -> None:
         """Remove the ready file."""
@@ -175,6 +189,21 @@ class Progress:
                 self._quiet = True  # nobody reads any more; the tree runs on
 
 
+def _put_pid(path: str) -> None:
+    """Create a file with our pid in it, in one step."""
+    with open(path + ".new", "w", encoding="utf-8") as file:
+        file.write(f"{os.getpid()}\n")
+    os.replace(path + ".new", path)
+
+
+def _leave_terminal() -> None:
+    """Write to nowhere from now on: what we say went to a file that is removed when it has been shown."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.dup2(nowhere, sys.stderr.fileno())
+    os.close(nowhere)
+
+
 def _detach(args: argparse.Namespace) -> int:
     """Start the tree in a session of its own and wait until it is up or has failed."""
     import tempfile
@@ -182,21 +211,22 @@ def _detach(args: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="theater-") as scratch:
         ready = os.path.join(scratch, "ready")
         said = os.path.join(scratch, "said")
-        command = [sys.executable, "-m", "supervisor", "start", args.tree, "--ready-file", ready]
-        for name in ("run_dir", "store", "cache", "spawner", "log_level"):
+        command = [sys.executable, "-m", "supervisor", "start", args.tree, "--detached", ready]
+        for name in ("run_dir", "store", "cache", "spawner", "log_level", "ready_file"):
             value = getattr(args, name)
             if value is not None:
                 command += ["--" + name.replace("_", "-"), value]
-        if args.recover:
-            command.append("--recover")
+        for name in ("recover", "quiet"):
+            if getattr(args, name):
+                command.append("--" + name)
         with open(said, "wb") as output:
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
             )
-        return _await_ready(args, process, ready, said)
+        return _await_ready(process, ready, said)
 
 
-def _await_ready(args: argparse.Namespace, process: subprocess.Popen[bytes], ready: str, said: str) -> int:
+def _await_ready(process: subprocess.Popen[bytes], ready: str, said: str) -> int:
     shown = 0
     try:
         while True:
@@ -205,7 +235,7 @@ def _await_ready(args: argparse.Namespace, process: subprocess.Popen[bytes], rea
                 output.seek(shown)
                 text = output.read()
             shown += len(text)
-            if text and not args.quiet:
+            if text:
                 sys.stderr.write(text.decode("utf-8", "replace"))
             if is_up:
                 return OK

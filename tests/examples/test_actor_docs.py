@@ -15,21 +15,21 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "actors.md"
 
 
-def block(language: str) -> str:
-    """The first block of the page in a language."""
-    found = re.search(rf"^```{language}\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
-    assert found is not None, language
-    return found.group(1)
+def blocks(language: str) -> list[str]:
+    """The blocks of the page in a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("ziglang") is None, reason="needs ziglang (tox -e kit)")
-def test_the_page_builds_and_runs_its_actor(tmp_path: Path) -> None:
-    """From nothing to running, as a reader would."""
+def test_the_page_builds_and_runs_its_actors(tmp_path: Path) -> None:
+    """From nothing to running, as a reader would; the test it shows passes."""
     home = tmp_path / "example"
     home.mkdir()
     shutil.copytree(ROOT / "kits", home / "kits")
-    (home / "tally.c").write_text(block("c"))
-    (home / "tree.yaml").write_text(block("yaml"))
+    (home / "tally.c").write_text(*blocks("c"))
+    (home / "answer.wat").write_text(*blocks("wat"))
+    for name, text in zip(("tree.yaml", "answer.yaml"), blocks("yaml"), strict=True):
+        (home / name).write_text(text)
     terminal = Terminal(tmp_path)
     try:
         for command, shown in steps(PAGE):

@@ -78,7 +78,7 @@ def test_a_crash_of_the_guest_goes_back_to_what_was_committed(tree: RunningTree)
 
 
 def test_replay_computes_the_state_anew(tree: RunningTree) -> None:
-    """After a SIGKILL, after another one before anything happened, after a trap, and after one in the middle of a call."""
+    """After a SIGKILL, another one before anything happened, a trap, and one in the middle of a call."""
     replayed = tree.actor("/replayed")
     for _ in range(10):
         replayed.call("bump", (1,))

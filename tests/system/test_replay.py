@@ -89,6 +89,28 @@ def test_another_package_is_refused_or_diverges(tree: RunningTree) -> None:
     assert forced["summary"]["divergence"]["index"] > 0
 
 
+def test_inspect_and_diff_show_states(tree: RunningTree) -> None:
+    """As data, for programs and for people."""
+    looked = msgspec.json.decode(tree.cli("inspect", "/counter", "--at", "4", "--output", "json"))
+    changed = msgspec.json.decode(tree.cli("diff", "/counter", "4", "8", "--output", "json"))
+
+    assert looked == {"events": 4, "call": "test:counter/api.bump", "state": 0}
+    assert changed == [{"place": "state", "before": 0, "after": 3}]
+
+
+def test_a_new_package_is_rehearsed(tree: RunningTree) -> None:
+    """The same code is identical; other code diverges, and where is told."""
+    same = tree.home / "same.wasm"
+    same.write_bytes(guests.counter() + b"\x00\x02\x01x")  # a custom section more
+    other = str(ROOT / "examples" / "counter" / "counter.wasm")
+
+    identical = msgspec.json.decode(tree.cli("rehearse", "--package", str(same), "/counter", "--output", "json"))
+    diverged = tree.cli("rehearse", "--package", other, "/counter", "--output", "json", check=1)
+
+    assert [row["verdict"] for row in identical] == ["identical"]
+    assert msgspec.json.decode(diverged)[0]["verdict"] == "diverged"
+
+
 @pytest.mark.parametrize(
     ("content", "problem"),
     [(b"", "complete: 0/0"), (b"[1]", "JSON array"), (b"\x81", "expected a chain"), (b"---\nx", "expected a chain")],
