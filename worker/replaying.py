@@ -81,6 +81,7 @@ class Replayer:
         self._init_ticks = ticks(options.init_deadline_ms)
         self._pending: BaseException | None = None
         """What a host call has found out; the engine in between turns it into a trap."""
+        self._report_at = EVENTS_PER_REPORT
         self._is_told_to_stop = False
         self._keeps_door = False
         self.is_initialised = False
@@ -90,7 +91,9 @@ class Replayer:
         """Replay, and return the instance that has lived through all of it; None if no instance has."""
         self._keeps_door = True
         summary = self.run()
-        return summary, self._door if summary.success and self.call_in_progress is None else None
+        if not summary.success or self.call_in_progress is not None:
+            self._close()
+        return summary, self._door
 
     def stop(self) -> None:
         """Stop before the next event (any thread)."""
@@ -102,7 +105,8 @@ class Replayer:
         try:
             while not cursor.is_complete() and not self._is_told_to_stop:
                 self._step()
-                if cursor.current_position() % EVENTS_PER_REPORT == 0:
+                if cursor.current_position() >= self._report_at:
+                    self._report_at = cursor.current_position() + EVENTS_PER_REPORT
                     self._progress(cursor.current_position(), total)
         except _Diverged as left:
             self.divergences.append(left.divergence)

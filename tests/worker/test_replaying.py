@@ -215,6 +215,18 @@ def test_another_package_is_not_even_begun() -> None:
     assert "wrong_package" in str(summary)
 
 
+def test_it_tells_how_far_it_is() -> None:
+    """Every thousand events or so, with the total."""
+    tape = Tape().begins()
+    for number in range(1, 1201):
+        tape.bump(1, number)
+    told: list[tuple[int, int]] = []
+    play(tape, progress=lambda done, total: told.append((done, total)))
+
+    assert [total for _, total in told] == [2403, 2403]
+    assert [done // 1000 for done, _ in told] == [1, 2]
+
+
 def test_it_can_be_stopped() -> None:
     """Between two calls; what was verified is told."""
     replayer = Replayer(doors(GuestClock(engine())), Tape().begins().bump(1, 1).events, OPTIONS)
