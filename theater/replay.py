@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from theater.chain import ChainError, ChainEvent, payloads
-from theater.values import Value
+from theater.values import Record, Value
 
 HASH: Final = "hash"
 UNEXPECTED_CALL: Final = "unexpected_call"
@@ -204,13 +204,17 @@ def _parts(expected: Any, actual: Any) -> list[tuple[str, Any, Any]] | None:
         return [(f"[{at}]", *pair) for at, pair in enumerate(zip(expected, actual, strict=True))]
     if isinstance(expected, msgspec.Struct):
         fields = expected.__struct_fields__
-        named = getattr(expected, "fields", None)
-        if isinstance(named, tuple) and len(named) == len(getattr(actual, "fields", ())):
-            pairs = zip(named, actual.fields, strict=True)
-            return [(f".{ours[0]}", ours, theirs) for ours, theirs in pairs]
+        if isinstance(expected, Record) and isinstance(actual, Record):
+            return _fields(expected, actual)
         inner = ("items", "payload", "value")
         return [("", getattr(expected, name), getattr(actual, name)) for name in fields if name in inner]
     return None
+
+
+def _fields(expected: Record, actual: Record) -> list[tuple[str, Any, Any]] | None:
+    if [name for name, _ in expected.fields] != [name for name, _ in actual.fields]:
+        return None
+    return [(f".{ours[0]}", ours[1], theirs[1]) for ours, theirs in zip(expected.fields, actual.fields, strict=True)]
 
 
 def shorten(text: str) -> str:
