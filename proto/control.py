@@ -134,6 +134,8 @@ class Init(Message, tag="init", frozen=True):
     """Operations to be refused, by digest in hex (theater.committed), with the event that is their dead letter."""
     history: str | None = None
     """Path of the recorded chain to be played back first (recover: replay); the worker removes the file."""
+    repeats: str | None = None
+    """Path of what is known of idempotency keys (theater.chain.keyed), as MessagePack; the worker removes the file."""
     recovered: str = "initial"
     """initial | last | replay: what this incarnation begins from, as its first event says."""
 

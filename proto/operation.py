@@ -16,7 +16,7 @@ class Call(Message, tag="call", frozen=True):
     ``deadline_ms`` bounds the guest's own computing time (None: the actor's limit). ``timeout_ms`` is how long the
     caller will wait: past it a call still queued is dropped by the worker. ``wait`` false asks for ``mailbox_full``
     at once instead of waiting for room. ``cancel_running`` lets a Cancel trap the guest. ``void`` discards the result
-    unseen (Theater's CallVoid).
+    unseen (Theater's CallVoid). ``idempotency_key``: a call with a key that has returned already is not executed again.
     """
 
     id: int
@@ -26,6 +26,7 @@ class Call(Message, tag="call", frozen=True):
     wait: bool = True
     cancel_running: bool = False
     void: bool = False
+    idempotency_key: str | None = None
 
 
 class HttpRequest(Message, tag="http", frozen=True):

@@ -37,6 +37,10 @@ class ActorOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     child_notices_max: int = 1_000
     log_per_second: int = 200
     """Log records a second passed upward; the rest is counted and dropped."""
+    idempotency_keys: int = 1_000
+    """Keys of calls that are remembered with their answers."""
+    idempotency_ms: int = 3_600_000
+    """For so long."""
     keep_events: int = 10_000
     keep_bytes: int = 16 * 1024 * 1024
     """Events kept in the worker's memory: whichever bound is reached first."""

@@ -195,10 +195,11 @@ class AsyncActorHandle:
         wait: bool = True,
         cancel_running: bool = False,
         retry_on_restart: bool = False,
+        idempotency_key: str | None = None,
         raw: bool = False,
     ) -> Any:
         """Call an exported function and return its result (see ``ActorHandle.call``)."""
-        order = Order(timeout, deadline, wait, cancel_running, retry_on_restart)
+        order = Order(timeout, deadline, wait, cancel_running, retry_on_restart, idempotency_key=idempotency_key)
         return answers.result_from(await self._call(name, params, order), raw)
 
     async def call_void(self, name: str, encoded: bytes | tuple[Any, ...] = b"", *, timeout: Timeout = DEFAULT) -> None:

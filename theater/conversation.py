@@ -8,6 +8,8 @@ is sent the result or thrown the error, and returns what the caller of the handl
 from __future__ import annotations
 
 import enum
+import itertools
+import uuid
 from collections.abc import Callable, Generator
 from time import monotonic
 from typing import Any, Final, TypeVar
@@ -30,6 +32,8 @@ CALL_MARGIN_S: Final = 5.0
 """Added to the actor's call deadline, so that a runaway is reported as the trap it is."""
 STOP_MARGIN_S: Final = 10.0
 """Added to the time a stop may take before we stop waiting for its report."""
+ATTEMPTS_MAX: Final = 5
+"""Of a call with an idempotency key, each ended by the death of another incarnation."""
 RETRY_FIRST_S: Final = 0.001
 RETRY_MAX_S: Final = 0.05
 UNDECIDED_S: Final = 2.0
@@ -112,6 +116,7 @@ class Order(msgspec.Struct, frozen=True, gc=False):
     cancel_running: bool = False
     retry_on_restart: bool = False
     void: bool = False
+    idempotency_key: str | None = None
 
 
 # -- operations -------------------------------------------------------------------------------------------------
@@ -119,13 +124,15 @@ class Order(msgspec.Struct, frozen=True, gc=False):
 
 def call(who: Who, encode: Callable[[Route], Talk[tuple[str, bytes]]], order: Order) -> Talk[list[bytes]]:
     """Call a function; ``encode`` gives its full name and parameters for the package at hand."""
+    if order.retry_on_restart and order.idempotency_key is None:
+        order = msgspec.structs.replace(order, idempotency_key=uuid.uuid4().hex)
 
     def attempt(route: Route, left: float | None) -> Talk[list[bytes]]:
         name, body = yield from encode(route)
         bodies: list[bytes] = yield Operate(route, operation.Call, call_fields(name, order, left), left, body)
         return bodies
 
-    return (yield from _at_most_twice(who, attempt, order))
+    return (yield from _through_deaths(who, attempt, order))
 
 
 def post(who: Who, encode: Callable[[Route], Talk[tuple[str, bytes]]], timeout: Timeout) -> Talk[None]:
@@ -142,36 +149,49 @@ def http_request(who: Who, fields: tuple[Any, ...], body: bytes, order: Order) -
         bodies: list[bytes] = yield Operate(route, operation.HttpRequest, fields, left, body)
         return bodies
 
-    head, content = yield from _at_most_twice(who, attempt, order)
+    head, content = yield from _through_deaths(who, attempt, order)
     status, headers = msgspec.msgpack.decode(head, type=tuple[int, tuple[tuple[str, bytes], ...]])
     return HttpResponse(status, headers, content)
 
 
 def call_fields(name: str, order: Order, left: float | None) -> tuple[Any, ...]:
     """Return what a Call says after its id; ``left`` are the seconds the caller will wait."""
-    return name, _ms(order.deadline_s), _ms(left), order.wait, order.cancel_running, order.void
+    return (
+        name,
+        _ms(order.deadline_s),
+        _ms(left),
+        order.wait,
+        order.cancel_running,
+        order.void,
+        order.idempotency_key,
+    )
 
 
-def _at_most_twice(
+def _through_deaths(
     who: Who, attempt: Callable[[Route, float | None], Talk[list[bytes]]], order: Order
 ) -> Talk[list[bytes]]:
-    """Make an attempt; after the death of the incarnation another one if the order says so, within one time-out."""
+    """Make an attempt; after the death of an incarnation another one if the order says so, within one time-out.
+
+    With an idempotency key a few more times (what kills every incarnation should not do so for ever), without one once.
+    """
     began = monotonic()
     route = yield from locate(
         who, INFO_TIMEOUT_S if order.timeout is DEFAULT else order.timeout, order.retry_on_restart
     )
     limit = call_limit(order, route)
-    try:
-        return (yield from attempt(route, _left(began, limit)))
-    except OperationTimeout:
-        raise OperationTimeout(limit) from None
-    except SupervisorGone:
-        raise
-    except ChannelClosed as closed:
-        if not order.retry_on_restart or who.incarnation is not None:
+    for number in itertools.count(1):
+        try:
+            return (yield from attempt(route, _left(began, limit)))
+        except OperationTimeout:
+            raise OperationTimeout(limit) from None
+        except SupervisorGone:
             raise
-        route = yield from _next_life(who.target, closed, _left(began, limit))
-        return (yield from attempt(route, _left(began, limit)))
+        except ChannelClosed as closed:
+            is_last = number >= (ATTEMPTS_MAX if order.idempotency_key is not None else 2)
+            if is_last or not order.retry_on_restart or who.incarnation is not None:
+                raise
+            route = yield from _next_life(who.target, closed, _left(began, limit))
+    raise AssertionError("unreachable")
 
 
 def locate(who: Who, timeout: float | None, may_wait: bool = False) -> Talk[Route]:

@@ -80,6 +80,7 @@ class ActorHandle:
         wait: bool = True,
         cancel_running: bool = False,
         retry_on_restart: bool = False,
+        idempotency_key: str | None = None,
         raw: bool = False,
     ) -> Any:
         """Call an exported function and return its result.
@@ -90,10 +91,12 @@ class ActorHandle:
 
         ``timeout`` ends the waiting: a call still queued is taken back, a running one goes on, unless
         ``cancel_running``, which traps the guest, that is, crashes the actor. ``deadline`` bounds the guest's own
-        computing time. ``wait=False`` raises MailboxFull instead of waiting for room. ``retry_on_restart`` sends once
-        more if the actor's life ended before it answered; only for functions that may run twice.
+        computing time. ``wait=False`` raises MailboxFull instead of waiting for room. ``retry_on_restart`` sends
+        again (four times at most) if the actor's life ended before it answered; safe, because each such call has an
+        ``idempotency_key``: one that has returned is not executed again, also by a later incarnation, but answered as
+        it was. Give a key of your own (at most 128 characters) to repeat a call yourself.
         """
-        order = Order(timeout, deadline, wait, cancel_running, retry_on_restart)
+        order = Order(timeout, deadline, wait, cancel_running, retry_on_restart, idempotency_key=idempotency_key)
         return answers.result_from(self._call(name, params, order), raw)
 
     def call_void(self, name: str, encoded: bytes | tuple[Any, ...] = b"", *, timeout: Timeout = DEFAULT) -> None:

@@ -17,6 +17,7 @@ from zmq.backend import Socket as _Core
 from proto import operation
 from proto.envelope import PREFIX_BYTES, MessageClass, OversizedFrame, WireError, check_bodies, class_of
 from proto.limits import BODY_BYTES_MAX
+from theater.chain.keyed import KEY_CHARS_MAX
 from worker.logs import Logs
 from worker.machine_notices import Call, Cancel, UpdatePackage
 from worker.metrics import Metrics
@@ -125,6 +126,8 @@ class Desk:
         message = _REQUESTS.decode(frames[1] if len(frames) > 1 else b"")
         identity = frames[0]
         if type(message) is operation.Call:
+            if message.idempotency_key is not None and len(message.idempotency_key) > KEY_CHARS_MAX:
+                raise OversizedFrame(f"expected an idempotency_key of at most {KEY_CHARS_MAX} characters")
             now = time.monotonic_ns()
             timeout = message.timeout_ms
             return Call(
@@ -138,6 +141,7 @@ class Desk:
                 deadline_ms=message.deadline_ms,
                 wait=message.wait,
                 cancel_running=message.cancel_running,
+                idempotency_key=message.idempotency_key,
             )
         return _OTHERS[type(message)](identity, message)
 

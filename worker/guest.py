@@ -44,13 +44,26 @@ class Guest:
         if type(params) is child_events.ChildEvent:
             params, recorded = child_events.params(operation)
         budget = self._call_ticks if operation.deadline_ms is None else ticks(operation.deadline_ms)
-        notice = self._set_aside(operation.function, recorded) or self._call(
-            operation.function, params, recorded, budget, self._desk_lock
-        )
+        keyed = operation if isinstance(operation, n.Call) and operation.idempotency_key is not None else None
+        known = self._set_aside(operation.function, recorded) or (keyed and self._inc.repeats.answer(keyed))
+        if known is not None:
+            return known
+        key = None if keyed is None else keyed.idempotency_key
+        notice = self._call(operation.function, params, recorded, budget, self._desk_lock, key)
+        if keyed is not None:
+            self._inc.repeats.note(keyed, notice)
         self._count(operation, notice)
         return notice
 
-    def _call(self, function: str, params: bytes, recorded: bytes, budget: int | None, lock: Any = None) -> Any:
+    def _call(
+        self,
+        function: str,
+        params: bytes,
+        recorded: bytes,
+        budget: int | None,
+        lock: Any = None,
+        key: str | None = None,
+    ) -> Any:
         inc = self._inc
         try:
             data = self._contract.input(function, inc.state, params)
@@ -63,7 +76,7 @@ class Guest:
         if lock is not None:
             lock.release()
         try:
-            self._recorder.call(function, recorded)
+            self._recorder.call(function, recorded, key)
             return self._enter(function, data, budget)
         finally:
             if lock is not None:

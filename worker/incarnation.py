@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from worker.metrics import Metrics
     from worker.pulse import Pulse
     from worker.recorder import Recorder
+    from worker.repeats import Repeats
 
 HANDLERS: Final = "theater:simple/supervisor-handlers."
 
@@ -74,6 +75,8 @@ class Incarnation:
         self.post_bell = Bell()
         self.pulse: Pulse
         self.recorder: Recorder
+        self.repeats: Repeats
+        """Calls that must not be executed twice."""
         self.asks = Asks(self.say)
         self.state = b""
         """The committed state, encoded; empty before there is one."""

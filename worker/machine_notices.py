@@ -41,6 +41,9 @@ class Operation(msgspec.Struct, eq=False, kw_only=True):
 class Call(Operation, eq=False, kw_only=True):
     """Call, CallVoid, HttpRequest: an operation somebody waits for."""
 
+    idempotency_key: str | None = None
+    """Not to be executed again once it has returned under this key."""
+
 
 class UpdatePackage(Operation, eq=False, kw_only=True):
     """Exchange the package; refused until hot update exists (lifecycle 3.1)."""

@@ -76,11 +76,11 @@ class Recorder:
         )
         self.append("incarnation", data)
 
-    def call(self, function: str, params: bytes) -> None:
+    def call(self, function: str, params: bytes, idempotency_key: str | None = None) -> None:
         """The guest is about to be entered."""
         if self._committed is not None and self._notes_operations:
             self._committed.enter(self.seq + 1, function, params)
-        self.append(WASM, payload.call(function, params))
+        self.append(WASM, payload.call(function, params, idempotency_key))
 
     def result(self, function: str, state: bytes, response: bytes) -> None:
         """The guest has returned."""

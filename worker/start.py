@@ -6,9 +6,12 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from proto import control
 from theater.actor import ActorOptions
 from worker import machine_notices as n
+from worker import repeats
 from worker.context import HostContext
 from worker.engine import contract
 from worker.engine.clock import GuestClock
@@ -17,6 +20,7 @@ from worker.engine.errors import StartError
 from worker.engine.pack import INIT, Answers, PackDoor
 from worker.incarnation import Incarnation
 from worker.interfaces.registry import Dispatcher
+from worker.repeats import Repeats
 
 if TYPE_CHECKING:
     from worker.replaying import MakeDoor
@@ -30,6 +34,7 @@ def load(inc: Incarnation, preloaded: Any, bodies: list[bytes]) -> PackDoor:
         inc.feed(n.StepReached(name))
         inc.step = name
 
+    inc.repeats = _repeats(inc)
     step("compile")
     engine = preloaded.engine if preloaded is not None else make_engine()
     module = preloaded.module(init.artefact) if preloaded is not None else None
@@ -56,6 +61,16 @@ def load(inc: Incarnation, preloaded: Any, bodies: list[bytes]) -> PackDoor:
     inc.door = door
     step("services")
     return door
+
+
+def _repeats(inc: Incarnation) -> Repeats:
+    """The window of idempotency keys, begun with those of earlier lives."""
+    try:
+        known = repeats.load(inc.init.repeats)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise StartError("manifest", f"the keys of earlier calls cannot be read: {error}") from None
+    marker = repeats.marker_of(inc.init.ring, inc.init.actor_id)
+    return Repeats(known, inc.options.idempotency_keys, inc.options.idempotency_ms, marker)
 
 
 def _rebuilt(inc: Incarnation, history: str, instance: MakeDoor, step: Callable[[str], None]) -> PackDoor | None:
@@ -87,6 +102,4 @@ def _rebuilt(inc: Incarnation, history: str, instance: MakeDoor, step: Callable[
 
 def options_of(init: control.Init) -> ActorOptions:
     """The actor's limits and switches as a record."""
-    import msgspec
-
     return msgspec.convert(init.options, ActorOptions)

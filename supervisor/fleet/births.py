@@ -60,16 +60,25 @@ class Births:
         elif wanted is not None and wanted != prepared.digest:
             text = f"{prepared.file}: expected sha256 {wanted}, the file has {prepared.digest}"
             self._deaths.never_born(life, _failure("package", text))
-        elif is_played_back(life.actor, is_first_run=not self._s.recovers):
+        else:
+            self._look_back(life, prepared)
+
+    def _look_back(self, life: Life, prepared: Prepared) -> None:
+        """Have what the worker must know of its actor's past written down, if anything."""
+        dirs, actor = self._s.dirs, life.actor
+        if is_played_back(actor, is_first_run=not self._s.recovers):
             life.step = "replay"
-            life.history = self._s.dirs.history_of(life.routing)
-            life.actor.birth_state = played_back()
-            self._s.history.play_back(life.actor, life.history, lambda error: self._written(life, prepared, error))
+            life.history = dirs.history_of(life.routing)
+            actor.birth_state = played_back()
+        if actor.last_seq >= 0 and dirs.has_keys(actor.id):
+            life.keys = dirs.keys_of(life.routing)
+        if life.history or life.keys:
+            self._s.history.write_past(life, lambda error: self._written(life, prepared, error))
         else:
             self._spawn(life, prepared)
 
     def _written(self, life: Life, prepared: Prepared, error: str | None) -> None:
-        """The chain to be played back is in its file, or a text says why not."""
+        """What the worker must know of the past is in its files, or a text says why not."""
         if life.phase != PREPARING:
             return  # given up meanwhile
         if error is not None:
@@ -174,6 +183,7 @@ class Births:
             notes_operations=spec.poison == DEAD_LETTER,
             set_aside=actor.set_aside,
             history=life.history or None,
+            repeats=life.keys or None,
             recovered=state.recovered,
         )
         return init, bodies

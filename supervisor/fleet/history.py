@@ -26,6 +26,7 @@ from supervisor.store import StoreReader, StoreWriter
 from supervisor.store.rings import remove_ring
 from supervisor.store.writer import Broken, Recovered, Stored, Trouble
 from theater.cause import Cause, from_plain
+from theater.chain.keyed import repeats
 from theater.committed import committed_at, state_path, underway_at
 from theater.ring import RingError, RingReader
 
@@ -248,20 +249,33 @@ class History:
 
         self.when_stored(actor, actor.last_seq, start)
 
-    def play_back(self, actor: Actor, path: str, done: Callable[[str | None], None]) -> None:
-        """Write the chain an incarnation is to be rebuilt from into a file; None, or a text saying why not."""
+    def write_past(self, life: Life, done: Callable[[str | None], None]) -> None:
+        """Write what a worker must know of its actor's past into files; None, or a text saying why not.
+
+        The chain it is rebuilt from (``life.history``), and the idempotency keys that were answered (``life.keys``).
+        """
+        actor = life.actor
+        os.makedirs(self._s.dirs.histories, mode=0o700, exist_ok=True)
 
         def start() -> None:
-            future = self._reader_thread.submit(self._write_history, actor.id, path)
+            future = self._reader_thread.submit(self._write_past, life)
             future.add_done_callback(lambda finished: self._post(lambda: done(_trouble(finished.exception()))))
 
         self.when_stored(actor, actor.last_seq, start)
 
-    def _write_history(self, actor_id: str, path: str) -> None:
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        with open(path, "xb") as file:
-            for batch in self._opened().since_recovery(actor_id):
-                file.write(batch)
+    def _write_past(self, life: Life) -> None:
+        """In the reader's thread."""
+        actor, reader = life.actor, self._opened()
+        if life.history:
+            with open(life.history, "xb") as file:
+                for batch in reader.since_recovery(actor.id):
+                    file.write(batch)
+        if life.keys:
+            options = actor.spec.options
+            since_ns = time.time_ns() - options.idempotency_ms * 1_000_000
+            found = repeats(reader.events(actor.id, reverse=True), options.idempotency_keys, since_ns)
+            with open(life.keys, "xb") as file:
+                file.write(msgspec.msgpack.encode(found))
 
     def _opened(self) -> StoreReader:
         """The reader. In its thread."""

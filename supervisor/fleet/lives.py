@@ -44,6 +44,7 @@ class Life:
         "history",
         "init_sent",
         "is_forgiven",
+        "keys",
         "killed_by",
         "killed_escalated",
         "last_seq",
@@ -88,6 +89,8 @@ class Life:
         self.ring = ""
         self.history = ""
         """File with the chain it is to play back, if it is."""
+        self.keys = ""
+        """File with the idempotency keys it is to know, if there are any."""
         self.last_seq = actor.last_seq
         self.head_hash = actor.head_hash
         self.callbacks: tuple[str, ...] = ()

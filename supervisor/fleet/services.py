@@ -43,6 +43,14 @@ class Directories(msgspec.Struct, frozen=True):
         """The file with the chain a worker is to play back."""
         return os.path.join(self.histories, routing.hex() + ".chain")
 
+    def keys_of(self, routing: bytes) -> str:
+        """The file with the idempotency keys a worker is to know."""
+        return os.path.join(self.histories, routing.hex() + ".keys")
+
+    def has_keys(self, actor_id: str) -> bool:
+        """Whether an actor was ever called with an idempotency key (its worker leaves the sign)."""
+        return os.path.exists(os.path.join(self.store, "keyed", actor_id))
+
     @property
     def packages(self) -> str:
         """Packages handed over as bytes by guests, by digest."""

@@ -11,10 +11,12 @@ import pytest
 
 from proto import control, info, operation
 from tests.client.faketree import KILLED, STOPPED, FakeTree
+from tests.system.running import until
 from theater import cgrf, metadata, types, values
 from theater.cause import Cause
 from theater.chain import encode_frame, event_hash
 from theater.client import Client, ClientClosed, connect
+from theater.conversation import ATTEMPTS_MAX
 from theater.errors import (
     ChannelClosed,
     FunctionNotFound,
@@ -163,11 +165,12 @@ def test_call_between_lives(tree: FakeTree, counter: ActorHandle) -> None:
 
 
 def test_retry_on_restart(counter: ActorHandle, tree: FakeTree) -> None:
-    """With retry_on_restart a call whose actor died goes once more to the next incarnation, and not twice."""
+    """With retry_on_restart a call whose actor died goes to the next incarnation, under one key, and not for ever."""
     with pytest.raises(ChannelClosed):
         counter.call("a:b/c.die-and-return", (), retry_on_restart=True)
+    seen = tree.await_seen(operation.Call, ATTEMPTS_MAX)
 
-    assert len(tree.await_seen(operation.Call, 2)) == 2
+    assert len(seen) == ATTEMPTS_MAX
 
 
 def test_retry_waits_for_the_restart(counter: ActorHandle, tree: FakeTree) -> None:
@@ -341,8 +344,10 @@ def test_ended_threads_leave_no_sockets(counter: ActorHandle) -> None:
         return len(os.listdir("/proc/self/fd"))
 
     first = descriptors_after_a_thread()
-    rest = [descriptors_after_a_thread() for _ in range(10)]
-    assert max(rest) <= first + 16  # libzmq's own thread closes them a little later
+    for _ in range(10):
+        descriptors_after_a_thread()
+    # libzmq's own thread closes them a little later.
+    until(lambda: len(os.listdir("/proc/self/fd")) <= first + 4, "the sockets of ended threads to go")
 
 
 def test_fork(tree: FakeTree, counter: ActorHandle) -> None:

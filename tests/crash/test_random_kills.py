@@ -157,3 +157,49 @@ def test_a_supervisor_killed_at_any_instant_loses_nothing(tree: RunningTree) -> 
     assert caller.acknowledged + 1 <= final <= caller.acknowledged + 1 + caller.unanswered
     assert tree.workers() == []
     tree.cli("verify", "--store", str(tree.store_dir))
+
+
+def test_with_keys_every_call_counts_once(tree: RunningTree) -> None:
+    """Retried through any number of deaths: the counter equals the calls made, exactly."""
+    counter = tree.actor("/counter")
+    made = 0
+    deadline = time.monotonic() + SECONDS
+    with Killer(tree, "/counter", seed=13) as killer:
+        while time.monotonic() < deadline:
+            try:
+                counter.call("bump", (1,), retry_on_restart=True, idempotency_key=f"call {made}")
+                made += 1
+            except ActorError:
+                continue  # died too often; the key makes it safe to try once more
+    final = counter.call("bump", (0,), retry_on_restart=True)
+
+    assert killer.kills > SECONDS / 2
+    assert final == made
+
+
+def test_with_keys_every_call_counts_once_over_dead_supervisors(tree: RunningTree) -> None:
+    """A call nobody answered is made again, under its key, of the next supervisor."""
+    chance = random.Random(17)
+    made = 0
+    for _ in range(ROOTS):
+        workers = tree.workers()
+        timer = threading.Timer(chance.uniform(0, 0.6), tree.process.kill)
+        timer.start()
+        counter = tree.actor("/counter")
+        while True:
+            try:
+                counter.call("bump", (1,), idempotency_key=f"call {made}")
+                made += 1
+            except ActorError:
+                break
+        timer.join()
+        tree.drop_client()
+        tree.process.wait()
+        until(lambda workers=workers: not any(map(is_running, workers)), "the workers to follow")  # type: ignore[misc]
+        tree.options = ("--recover",)
+        tree.start()
+        tree.wait_up()
+    counter = tree.actor("/counter")
+    counter.call("bump", (1,), idempotency_key=f"call {made}")
+
+    assert counter.call("bump", (0,)) == made + 1

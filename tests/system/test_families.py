@@ -106,6 +106,10 @@ class Family:
         paths = [path for path in logged(self.tree, "ended") if f"{path}/".startswith(f"{self.path}/")]
         return [os.path.relpath(path, self.path) for path in paths]
 
+    def wait_ends(self, *expected: str) -> None:
+        """The last line may be written just after its client was answered."""
+        until(lambda: self.ends() == list(expected), f"the ends {expected}, not {self.ends()}", 10)
+
 
 def wait_gone(*pids: int) -> None:
     until(lambda: not any(is_running(pid) for pid in pids), f"processes {pids} to end")
@@ -441,7 +445,7 @@ def test_handle_child_exit(family: Family) -> None:
     family.child("child").call("finish", ("well",))
 
     family.wait_notes(f"exit {child} well")
-    assert family.ask("children") == []
+    until(lambda: family.ask("children") == [], "the child to be none any more")
     assert NO_CHILD in family.refused("state-of", child)
 
 
@@ -605,7 +609,7 @@ def test_a_parent_that_leaves_takes_its_children_with_it(family: Family) -> None
     family.parent.shutdown()
 
     assert not any(is_running(pid) for pid in pids)
-    assert family.ends() == [*LAST_FIRST, "."]
+    family.wait_ends(*LAST_FIRST, ".")
 
 
 def test_a_parent_that_completes_takes_its_children_with_it(family: Family) -> None:
@@ -616,7 +620,7 @@ def test_a_parent_that_completes_takes_its_children_with_it(family: Family) -> N
 
     wait_gone(*pids)
     until(lambda: len(family.ends()) == 4, "all ends")
-    assert family.ends() == [*LAST_FIRST, "."]
+    family.wait_ends(*LAST_FIRST, ".")
 
 
 def test_no_child_outlives_a_parent_that_crashed(family: Family) -> None:
@@ -628,7 +632,7 @@ def test_no_child_outlives_a_parent_that_crashed(family: Family) -> None:
 
     wait_gone(*pids)
     until(lambda: len(family.ends()) == 4, "all ends")
-    assert family.ends() == [".", *LAST_FIRST]
+    family.wait_ends(".", *LAST_FIRST)
     family.tree.wait_incarnation(family.path, 2)
     assert (family.ask("children"), family.notes()) == ([], [])
 
@@ -697,4 +701,4 @@ def test_a_stop_of_the_tree_takes_families_along(family: Family) -> None:
 
     assert family.tree.stop() == 0
     assert not any(is_running(pid) for pid in pids)
-    assert family.ends() == [*LAST_FIRST, "."]
+    family.wait_ends(*LAST_FIRST, ".")

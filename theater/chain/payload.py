@@ -41,9 +41,11 @@ _DIGEST_HEAD: Final = cgrf.encode(bytes_of(bytes(32)))[:-32]
 """A ``list<u8>`` of 32 bytes, without them."""
 
 
-def call(function: str, params: bytes) -> bytes:
+def call(function: str, params: bytes, idempotency_key: str | None = None) -> bytes:
     """The guest is about to be entered with these parameters (without the state)."""
-    return _CALL.build((_name(function), params))
+    if idempotency_key is None:
+        return _CALL.build((_name(function), params))
+    return _KEYED_CALL.build((_name(function), params, _text(idempotency_key)))
 
 
 def result(function: str, state: bytes, response: bytes) -> bytes:
@@ -226,6 +228,9 @@ def _variant_head(wrap: tuple[str, str, int]) -> bytes:
 
 
 _WASM: Final = ("chain-event-payload", "wasm", 1)
+_KEYED_CALL: Final = _Shape(
+    "wasm-call", ("function-name", "params", "idempotency-key"), ("wasm-event-data", "wasm-call", 0), _WASM
+)
 _CALL: Final = _Shape("wasm-call", ("function-name", "params"), ("wasm-event-data", "wasm-call", 0), _WASM)
 _RESULT_DATA: Final = ("wasm-event-data", "wasm-result", 1)
 _RESULT: Final = _Shape("wasm-result", ("function-name", "state-hash", "response"), _RESULT_DATA, _WASM)

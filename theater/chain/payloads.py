@@ -23,6 +23,7 @@ class Call(msgspec.Struct, frozen=True):
 
     function: str
     params: Value
+    idempotency_key: str | None = None
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -145,7 +146,8 @@ Fields = dict[str, Value]
 
 
 def _call(fields: Fields) -> Payload:
-    return Call(_text(fields, "function-name"), fields["params"])
+    key = _text(fields, "idempotency-key") if "idempotency-key" in fields else None
+    return Call(_text(fields, "function-name"), fields["params"], key)
 
 
 def _result(fields: Fields) -> Payload:

@@ -79,6 +79,15 @@ LIMITS = Section(
             default="64MiB",
             target="message_bytes_max",
         ),
+        "idempotency_keys": Field(
+            wants=Whole(1, 100_000), doc="Idempotency keys remembered with their answers.", default="1000"
+        ),
+        "idempotency": Field(
+            wants=duration(),
+            doc="How long an idempotency key is remembered.",
+            default="1h",
+            target="idempotency_ms",
+        ),
         "child_notices": Field(
             wants=Whole(1, 1_000_000),
             doc="Callbacks about children that may wait.",
