@@ -6,11 +6,12 @@ the record is the worker's (``worker.replaying``); nothing here runs anything.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
 
+from theater import cgrf
 from theater.chain import ChainError, ChainEvent, payloads
 from theater.values import Record, Value
 
@@ -34,6 +35,9 @@ STOPPED: Final = "stopped"
 
 SHOWN_CHARS_MAX: Final = 200
 HEX_SHOWN_MAX: Final = 16
+
+INNER: Final = ("items", "payload", "value")
+"""Fields of values that hold other values; where another field differs (the case, the type), the whole does."""
 
 
 class ReplayError(ValueError):
@@ -181,39 +185,61 @@ class ReplaySummary(msgspec.Struct, frozen=True):
                 return f"Replay failed: {self.error}"
 
 
+def same(expected: Any, actual: Any) -> bool:
+    """Whether two values are equal, however deep they are."""
+    try:
+        return bool(expected == actual)
+    except RecursionError:
+        if isinstance(expected, tuple) and isinstance(actual, tuple):
+            return len(expected) == len(actual) and all(map(same, expected, actual))
+        return cgrf.encode(expected) == cgrf.encode(actual)
+
+
 def first_difference(expected: Any, actual: Any, path: str = "") -> str | None:
     """Return the path of the first difference between two values, None if they are equal.
 
-    Fields as ``.name``, items as ``[3]``; where the shapes differ, the path of the whole.
+    Fields as ``.name``; items, bytes and characters as ``[3]``; where the shapes differ, the path of the whole.
     """
-    if expected == actual:
+    if same(expected, actual):
         return None
-    pairs = _parts(expected, actual)
-    for name, ours, theirs in pairs or ():
-        inside = first_difference(ours, theirs, path + name)
-        if inside is not None:
-            return inside
-    return path or "value"
+    while True:
+        for name, ours, theirs in _parts(expected, actual):
+            if not same(ours, theirs):
+                path, expected, actual = path + name, ours, theirs
+                break
+        else:
+            return path or "value"
 
 
-def _parts(expected: Any, actual: Any) -> list[tuple[str, Any, Any]] | None:
-    """The parts of two values of one shape, with their names; None where they have none in common."""
+def _parts(expected: Any, actual: Any) -> Iterable[tuple[str, Any, Any]]:
+    """The parts of two values of one shape, with their names; nothing where they have none in common."""
     if type(expected) is not type(actual):
-        return None
+        return ()
+    if isinstance(expected, str | bytes):
+        return _place(expected, actual)
     if isinstance(expected, tuple | list) and len(expected) == len(actual):
-        return [(f"[{at}]", *pair) for at, pair in enumerate(zip(expected, actual, strict=True))]
+        return ((f"[{at}]", *pair) for at, pair in enumerate(zip(expected, actual, strict=True)))
+    if isinstance(expected, Record):
+        return _fields(expected, actual)
     if isinstance(expected, msgspec.Struct):
-        fields = expected.__struct_fields__
-        if isinstance(expected, Record) and isinstance(actual, Record):
-            return _fields(expected, actual)
-        inner = ("items", "payload", "value")
-        return [("", getattr(expected, name), getattr(actual, name)) for name in fields if name in inner]
-    return None
+        fields = [(name, getattr(expected, name), getattr(actual, name)) for name in expected.__struct_fields__]
+        if all(ours == theirs for name, ours, theirs in fields if name not in INNER):
+            return [("", ours, theirs) for name, ours, theirs in fields if name in INNER]
+    return ()
 
 
-def _fields(expected: Record, actual: Record) -> list[tuple[str, Any, Any]] | None:
+def _place(expected: Any, actual: Any) -> list[tuple[str, Any, Any]]:
+    """Where two texts, or two runs of bytes, differ first; one may be the beginning of the other."""
+    shorter = min(len(expected), len(actual))
+    if not shorter or max(len(expected), len(actual)) == 1:
+        return []
+    at = next((at for at in range(shorter) if expected[at] != actual[at]), shorter)
+    return [(f"[{at}]", expected[at : at + 1], actual[at : at + 1])]
+
+
+def _fields(expected: Record, actual: Record) -> list[tuple[str, Any, Any]]:
     if [name for name, _ in expected.fields] != [name for name, _ in actual.fields]:
-        return None
+        return []
     return [(f".{ours[0]}", ours[1], theirs[1]) for ours, theirs in zip(expected.fields, actual.fields, strict=True)]
 
 

@@ -4,11 +4,13 @@
      "force": false, "state": TEXT | null}
 
 It answers with JSON lines: ``{"progress": [done, total]}`` now and then, at the end one ``{"summary": …, "state": …}``.
-SIGINT stops it before the next call; the summary is given all the same.
+SIGINT stops it, also in the middle of a call; the summary is given all the same. It ends with the process that
+began it.
 """
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -22,7 +24,7 @@ from theater.chain import ChainEvent, files
 from theater.chain.files import ChainFileError
 from theater.replay import ReplaySummary
 from worker.cache import CacheError
-from worker.engine import config, contract
+from worker.engine import config
 from worker.engine.clock import TICK_MS, GuestClock
 from worker.engine.pack import Answers, PackDoor
 from worker.prepare import Preparer
@@ -53,9 +55,13 @@ class Impossible(Exception):
 
 def main() -> int:
     """Do the job; return 0 verified, 1 diverged, 2 incompatible or error, 130 stopped."""
-    job = msgspec.json.decode(sys.stdin.buffer.read(JOB_BYTES_MAX), type=Job)
+    began_by = os.getppid()
     try:
-        summary, replayer = _replay(job)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # from here on there is somebody to answer it
+        job = msgspec.json.decode(sys.stdin.buffer.read(JOB_BYTES_MAX), type=Job)
+        summary, replayer = _replay(job, began_by)
+    except KeyboardInterrupt:
+        summary, replayer = ReplaySummary.failure(0, 0, "stopped before the first event", replay.STOPPED), None
     except (Impossible, ChainFileError, CacheError, OSError) as error:
         summary, replayer = ReplaySummary.failure(0, 0, str(error), replay.INCOMPATIBLE), None
     _say(
@@ -71,7 +77,7 @@ def main() -> int:
     return {replay.VERIFIED: 0, replay.DIVERGED: 1, replay.STOPPED: 130}.get(summary.status, 2)
 
 
-def _replay(job: Job) -> tuple[ReplaySummary, Replayer]:
+def _replay(job: Job, began_by: int) -> tuple[ReplaySummary, Replayer]:
     events = files.read_file(job.chain)
     report = files.verify_events(events)
     if not report.ok:
@@ -100,7 +106,7 @@ def _replay(job: Job) -> tuple[ReplaySummary, Replayer]:
         progress=lambda done, total: _say({"progress": [done, total]}),
     )
     signal.signal(signal.SIGINT, lambda *_: replayer.stop())
-    with _Ticking(clock):
+    with _Ticking(clock, began_by):
         return _of(replayer.run(), len(events)), replayer
 
 
@@ -122,9 +128,9 @@ def _index(events: list[ChainEvent], until: int | str | None) -> int | None:
     return found[0]
 
 
-def _state(given: str | None) -> bytes:
+def _state(given: str | None) -> bytes | None:
     if given is None:
-        return contract.NO_STATE
+        return None
     try:
         return cgrf.encode(text.parse(given))
     except ValueError as error:
@@ -141,10 +147,11 @@ def _say(record: dict[str, Any]) -> None:
 
 
 class _Ticking:
-    """Guest time goes by while a replay runs."""
+    """Guest time goes by while a replay runs, and as long as somebody waits for it."""
 
-    def __init__(self, clock: GuestClock) -> None:
+    def __init__(self, clock: GuestClock, began_by: int) -> None:
         self._clock = clock
+        self._began_by = began_by
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._tick, daemon=True)
 
@@ -158,6 +165,8 @@ class _Ticking:
     def _tick(self) -> None:
         while not self._over.wait(TICK_MS / 1000):
             self._clock.tick()
+            if os.getppid() != self._began_by:
+                os._exit(2)
 
 
 if __name__ == "__main__":

@@ -13,16 +13,20 @@ from theater import cgrf, replay
 from theater.actor import ActorOptions
 from theater.chain import ChainError, ChainEvent, payload, payloads
 from theater.errors import ActorError
-from theater.replay import Divergence, ReplayHandler, ReplaySummary, first_difference, shown
+from theater.replay import Divergence, ReplayHandler, ReplaySummary, first_difference, same, shown
 from theater.values import Tuple, Value
+from worker import replay_words as words
 from worker.engine import contract
 from worker.engine.clock import ticks
-from worker.engine.errors import CANCELLED, CONTRACT, DEADLINE, StartError, Trap
+from worker.engine.errors import CANCELLED, StartError, Trap
 from worker.engine.pack import INIT, Answers, GuestError, PackDoor
+from worker.recorder import ABI_VERSION
 
 CUT_SHORT_MS: Final = 500
-"""Computing time for a call that was stopped for want of it: nobody waits for the whole deadline again."""
-STOPPED_WORDS: Final = ("deadline of ", CANCELLED)
+"""Computing time after the last that is recorded of a call that was stopped: nobody waits for its deadline again."""
+SLOWER_MAX: Final = 10
+"""A replay may take so many times as long as the call did: the machine may be a slower one, or a busy one."""
+BEGINNINGS: Final = ("genesis", "incarnation")
 CHILD_EVENT: Final = "theater:simple/supervisor-handlers.handle-child-event"
 EVENTS_PER_REPORT: Final = 1000
 
@@ -41,6 +45,18 @@ class _RecordEnds(Exception):
     """The record ends in the middle of a call: the incarnation was killed there."""
 
 
+class _CutThere(Exception):
+    """The call was stopped here in the record: by its deadline, or because it was cancelled."""
+
+
+class _FailedThere(Exception):
+    """The host call failed in the record, which holds the words."""
+
+
+class _Stopped(Exception):
+    """Told to stop."""
+
+
 class _Incompatible(Exception):
     """The chain cannot be replayed with what is at hand; the text says why."""
 
@@ -55,16 +71,17 @@ class Replayer:
         options: ActorOptions,
         *,
         package: str | None = None,
-        state: bytes = contract.NO_STATE,
+        state: bytes | None = None,
         stop_on_divergence: bool = True,
         progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> None:
         """Replay so many events as are given; a call whose end is not among them is not committed.
 
-        ``package``: SHA-256 the chain must be recorded with (None: any). ``state``: before the first event.
+        ``package``: SHA-256 the chain must be recorded with (None: any). ``state``: before the first event, for a chain
+        that does not begin with ``genesis`` or ``incarnation``.
         """
         self.handler = ReplayHandler(events)
-        self.state = state
+        self.state = contract.NO_STATE if state is None else state
         self.call_in_progress: str | None = None
         """The function whose call the position is in, or whose record ends there."""
         self.divergences: list[Divergence] = []
@@ -83,6 +100,10 @@ class Replayer:
         """What a host call has found out; the engine in between turns it into a trap."""
         self._report_at = EVENTS_PER_REPORT
         self._is_told_to_stop = False
+        self._budget: int | None = None
+        self._cut_at: int | None = None
+        """Where the record of the present call ends, if the call did not end by itself."""
+        self._knows_state = state is not None
         self._keeps_door = False
         self.is_initialised = False
         """The present incarnation's ``init`` has returned, or was not to be called."""
@@ -96,13 +117,17 @@ class Replayer:
         return summary, self._door
 
     def stop(self) -> None:
-        """Stop before the next event (any thread)."""
+        """Stop, also in the middle of a call (any thread, and signal handlers)."""
         self._is_told_to_stop = True
+        door = self._door
+        if door is not None:
+            door.interrupt(CANCELLED)
 
     def run(self) -> ReplaySummary:
         """Replay; return how it went."""
         total, cursor = self._cursor.total_events(), self._cursor
         try:
+            self._require_beginning()
             while not cursor.is_complete() and not self._is_told_to_stop:
                 self._step()
                 if cursor.current_position() >= self._report_at:
@@ -110,6 +135,8 @@ class Replayer:
                     self._progress(cursor.current_position(), total)
         except _Diverged as left:
             self.divergences.append(left.divergence)
+        except _Stopped:
+            pass
         except (_Incompatible, ChainError) as error:
             return ReplaySummary.failure(total, cursor.current_position(), str(error), replay.INCOMPATIBLE)
         except StartError as error:
@@ -131,6 +158,17 @@ class Replayer:
 
     # -- events ----------------------------------------------------------------------------------------------------
 
+    def _require_beginning(self) -> None:
+        """What was committed before the first event must be known. Theater's chains begin with the call of ``init``."""
+        first = self._cursor.current_event()
+        if first is None or self._knows_state or first.event_type in BEGINNINGS:
+            return
+        if first.seq > 0 or first.parent_hash is not None:
+            raise _Incompatible(
+                f"the chain begins in the middle, with event {first.seq}: the state before it is not known. Replay a "
+                "chain that begins with a genesis or incarnation event, or say what the state was (--state)"
+            )
+
     def _step(self) -> None:
         event = self._cursor.current_event()
         assert event is not None
@@ -145,7 +183,7 @@ class Replayer:
             case payloads.Call() | payloads.Shutdown() | payloads.Runtime() | payloads.ReplaySummary():
                 self._cursor.advance()
             case _:
-                self._leave(event, replay.MISSING_CALL, expected="a call", actual=_words(said))
+                self._leave(event, replay.MISSING_CALL, expected="a call", actual=words.recorded(said))
 
     def _is_theater_shutdown(self, said: payloads.Call) -> bool:
         """Theater's chains may end with a call named shutdown that never reached the guest."""
@@ -155,10 +193,20 @@ class Replayer:
     def _begin(self, said: payloads.Genesis | payloads.Incarnation) -> None:
         if self._package is not None and said.package != self._package:
             raise _Incompatible(f"{replay.WRONG_PACKAGE}: recorded with {said.package}, replayed with {self._package}")
-        self._close()
+        if self._package is not None and said.abi != ABI_VERSION:
+            raise _Incompatible(f"recorded with the binary interface {said.abi}, this is {ABI_VERSION}")
+        if not self._goes_on(said):
+            self._close()
         self.state = contract.NO_STATE if said.state is None else cgrf.encode(said.state)
         self.call_in_progress = None
         self.is_initialised = isinstance(said, payloads.Incarnation) and said.recovered != "initial"
+
+    def _goes_on(self, said: payloads.Genesis | payloads.Incarnation) -> bool:
+        """Whether a life was lived by the very instance that its replay had rebuilt, with all that is in its memory.
+
+        As ``rebuild`` decided then: not if the life before ended in the middle of a call.
+        """
+        return isinstance(said, payloads.Incarnation) and said.recovered == "replay" and self.call_in_progress is None
 
     def _close(self) -> None:
         if self._door is not None:
@@ -177,14 +225,18 @@ class Replayer:
         at = self._cursor.current_position() - 1
         self.call_in_progress = said.function
         if said.function == CHILD_EVENT:
-            raise _Incompatible(f"event {at}: {said.function} took an event of a child, whose chain is not at hand")
-        end = self._end_of_call()
-        if end is None and self._is_cut_at_once():
+            raise _Incompatible(words.unknown_child_event(self._events[at].seq, said))
+        ends_at = self._place_of_end()
+        is_killed = ends_at == len(self._events) or self._events[ends_at].event_type in BEGINNINGS
+        if is_killed and ends_at == at + 1:
             return  # nothing in it can be compared, and it may have run for as long as it liked
-        outcome = self._outcome(self._entered(), said, at, end)
+        was_stopped = is_killed or words.is_stop(payloads.read(self._events[ends_at].data))
+        self._cut_at = ends_at if was_stopped else None
+        last = min(ends_at - was_stopped, len(self._events) - 1)
+        self._budget = self._full_budget(said.function, at, last)
+        outcome = self._outcome(self._entered(), said, at)
         event = self._cursor.current_event()
-        if event is None or self._pending is not None:
-            self._pending = None
+        if event is None or isinstance(self._pending, _RecordEnds):
             return  # the incarnation was killed in the middle of it: nothing was committed
         told = payloads.read(event.data)
         if isinstance(told, payloads.Genesis | payloads.Incarnation):
@@ -197,59 +249,70 @@ class Replayer:
         elif said.function == INIT and isinstance(outcome, contract.Ok):
             self.is_initialised = True
 
-    def _outcome(self, door: PackDoor, said: payloads.Call, at: int, end: payloads.Payload | None) -> Any:
+    def _outcome(self, door: PackDoor, said: payloads.Call, at: int) -> Any:
         """Run the call: Ok, Declined, or the Trap that ended it. _RecordEnds is left in ``_pending``."""
         try:
             data = self._contract.input(said.function, self.state, cgrf.encode(said.params))
         except ActorError as error:
             self._leave(self._events[at], replay.ERROR, expected="a call that is accepted", actual=error.text())
+        self._pending = None
         try:
-            door.arm(self._budget(said.function, end))
+            self._arm(door)
             result = door.call(said.function, data)
             if isinstance(result, GuestError):
                 return contract.Declined(result.text)
             return self._contract.outcome(said.function, result.output)
         except Trap as trap:
-            if isinstance(self._pending, _Diverged):
+            if isinstance(self._pending, _Diverged | _Stopped):
                 raise self._pending from None
+            if self._is_told_to_stop:
+                raise _Stopped from None
+            if isinstance(self._pending, _CutThere | _FailedThere):
+                return Trap(str(self._pending), trap.kind)
             return trap
 
-    def _budget(self, function: str, end: payloads.Payload | None) -> int | None:
-        """Computing time for a call. One that did not end by itself may have been in a loop."""
-        budget = self._init_ticks if function == INIT else self._call_ticks
-        if end is not None and not (isinstance(end, payloads.Error) and end.message.startswith(STOPPED_WORDS)):
-            return budget
-        short = ticks(CUT_SHORT_MS)
-        return short if budget is None or short is None else min(budget, short)
+    def _arm(self, door: PackDoor) -> None:
+        """Give the guest time up to the next thing it must do. What follows the record cannot hang: that is finite."""
+        door.arm(_short(self._budget) if self._is_at_cut() else self._budget)
+        if self._is_told_to_stop:  # arming forgets an interruption
+            raise _Stopped
 
-    def _end_of_call(self) -> payloads.Payload | None:
-        """How the call at the position ended in the record; None if its incarnation was killed in the middle of it."""
-        for at in range(self._cursor.current_position(), len(self._events)):
-            event = self._events[at]
-            if event.event_type == "wasm":
-                return payloads.read(event.data)
-            if event.event_type in ("genesis", "incarnation"):
-                return None
-        return None
+    def _full_budget(self, function: str, at: int, last: int) -> int | None:
+        """Computing time up to the next thing recorded of a call, ``last`` at the latest: the limit, or more.
 
-    def _is_cut_at_once(self) -> bool:
-        """Whether the record has nothing of the call but its beginning."""
-        event = self._cursor.current_event()
-        return event is None or event.event_type in ("genesis", "incarnation")
+        Callers may give a call more time than the actor's limit, and the machine may be a slower one now. The times of
+        events are not under their hashes: a wrong one can make a replay longer, but not another.
+        """
+        limit = self._init_ticks if function == INIT else self._call_ticks
+        if limit is None:
+            return None
+        taken_ms = (self._events[last].time_ns - self._events[at].time_ns) // 1_000_000
+        return max(limit, ticks(SLOWER_MAX * taken_ms) or 0) if taken_ms > 0 else limit
+
+    def _place_of_end(self) -> int:
+        """Where what is recorded of the call at the position ends: at its end, the next life, or the record's end."""
+        at = self._cursor.current_position()
+        while at < len(self._events) and self._events[at].event_type not in ("wasm", *BEGINNINGS):
+            at += 1
+        return at
+
+    def _is_at_cut(self) -> bool:
+        """Nothing more is recorded of a call that was stopped."""
+        return self._cut_at == self._cursor.current_position()
 
     def _compare(self, event: ChainEvent, told: payloads.Payload, outcome: Any) -> None:
         match told, outcome:
             case payloads.Result(), contract.Ok():
                 self._compare_result(event, told, outcome)
             case payloads.Error(), contract.Declined() | Trap():
-                if not _same_words(told.message, outcome):
+                if not words.agree(told.message, outcome):
                     self._differ(event, replay.ERROR, expected=told.message, actual=outcome.text)
             case payloads.HostCall(), _:
-                self._leave(event, replay.MISSING_EVENT, expected=_words(told), actual=_ended(outcome))
+                self._leave(event, replay.MISSING_EVENT, expected=words.recorded(told), actual=words.ended(outcome))
             case payloads.Error(), _:
-                self._leave(event, replay.ERROR, expected=told.message, actual=_ended(outcome))
+                self._leave(event, replay.ERROR, expected=told.message, actual=words.ended(outcome))
             case _:
-                self._leave(event, replay.RESULT, expected=_words(told), actual=_ended(outcome))
+                self._leave(event, replay.RESULT, expected=words.recorded(told), actual=words.ended(outcome))
 
     def _compare_result(self, event: ChainEvent, told: payloads.Result, outcome: contract.Ok) -> None:
         build = payload.result if told.state is None else payload.result_full
@@ -258,10 +321,10 @@ class Replayer:
         if produced == event.data:
             return
         response, state = cgrf.decode(outcome.response), cgrf.decode(outcome.state)
-        if response != told.response:
+        if not same(response, told.response):
             place = first_difference(told.response, response, "response")
             self._differ(event, replay.RESULT, place, shown(told.response), shown(response))
-        elif told.state is not None and told.state != state:
+        elif told.state is not None and not same(told.state, state):
             place = first_difference(told.state, state, "state")
             self._differ(event, replay.STATE, place, shown(told.state), shown(state))
         elif told.state is None:
@@ -277,28 +340,34 @@ class Replayer:
         """Give the recorded output of the host call that must come now."""
         try:
             return self._answer(interface, function, data)
-        except (_Diverged, _RecordEnds) as found:
+        except (_Diverged, _RecordEnds, _CutThere, _FailedThere, _Stopped) as found:
             self._pending = found
             raise
 
     def _answer(self, interface: str, function: str, data: bytes) -> bytes:
+        if self._is_told_to_stop:
+            raise _Stopped
         event = self._cursor.current_event()
         told = payloads.read(event.data) if event is not None else None
         if event is None or isinstance(told, payloads.Genesis | payloads.Incarnation):
             raise _RecordEnds
-        if isinstance(told, payloads.Error) and f"{interface}.{function}" in told.message:
-            raise Trap(told.message.partition(": ")[2], CONTRACT)  # the host refused it then, too
+        if isinstance(told, payloads.Error) and told.message.startswith(words.failures(interface, function)):
+            raise _FailedThere(told.message)
+        if self._is_at_cut():
+            raise _CutThere(told.message if isinstance(told, payloads.Error) else "")
         if not isinstance(told, payloads.HostCall) or (told.interface, told.function) != (interface, function):
             call = f"a call of {interface}.{function}"
-            self._leave(event, replay.UNEXPECTED_CALL, expected=_words(told), actual=call)
+            self._leave(event, replay.UNEXPECTED_CALL, expected=words.recorded(told), actual=call)
         try:
             given: Value = cgrf.decode(data)
         except ValueError as error:
             self._leave(event, replay.INPUT, expected=shown(told.input), actual=f"no value: {error}")
-        if given != told.input:
+        if not same(given, told.input):
             place = first_difference(told.input, given, "input")
             self._differ(event, replay.INPUT, place, shown(told.input), shown(given))
         self._cursor.advance()
+        if self._door is not None:
+            self._arm(self._door)
         return cgrf.encode(told.output)
 
     # -- differences -------------------------------------------------------------------------------------------------
@@ -328,33 +397,6 @@ class Replayer:
         )
 
 
-def _same_words(recorded: str, outcome: contract.Declined | Trap) -> bool:
-    if isinstance(outcome, Trap) and outcome.kind in (DEADLINE, CANCELLED):
-        return recorded.startswith(STOPPED_WORDS)
-    return recorded == outcome.text
-
-
-def _ended(outcome: Any) -> str:
-    match outcome:
-        case contract.Ok():
-            return f"a return: {shown(cgrf.decode(outcome.response))}"
-        case contract.Declined():
-            return f"an error: {outcome.text}"
-        case _:
-            return f"a trap: {outcome.text}"
-
-
-def _words(said: payloads.Payload | None) -> str:
-    match said:
-        case payloads.HostCall():
-            return f"a call of {said.interface}.{said.function}"
-        case payloads.Result():
-            return f"a return of {said.function}: {shown(said.response)}"
-        case payloads.Error():
-            return f"an error of {said.function}: {said.message}"
-        case payloads.Call():
-            return f"a call of {said.function}"
-        case None:
-            return "the end of the record"
-        case _:
-            return type(said).__name__.lower()
+def _short(budget: int | None) -> int | None:
+    short = ticks(CUT_SHORT_MS)
+    return short if budget is None or short is None else min(budget, short)

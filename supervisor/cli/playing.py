@@ -118,14 +118,26 @@ def start(job: Job) -> subprocess.Popen[bytes]:
 
 def play(job: Job) -> Last | None:
     """Replay; return the last line, None if the process ended without one. Ctrl-C stops it, and it still tells."""
-    process, bar = start(job), Bar("events")
-    before = signal.signal(signal.SIGINT, lambda *_: process.send_signal(signal.SIGINT))
+    bar = Bar("events")
+    with _sigint_waits():  # until both it and we know what to do about one
+        process = start(job)
+        before = signal.signal(signal.SIGINT, lambda *_: process.send_signal(signal.SIGINT))
     try:
         return follow(process, bar.show)
     finally:
         bar.clear()
         signal.signal(signal.SIGINT, before)
         end(process)
+
+
+@contextmanager
+def _sigint_waits() -> Iterator[None]:
+    """A Ctrl-C comes afterwards. A process that is started meanwhile begins like this; it lets it come itself."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def follow(process: subprocess.Popen[bytes], progress: Callable[[int, int], None]) -> Last | None:

@@ -1,0 +1,70 @@
+"""What a record and a guest that is driven along it say, in words: compared, and told to people."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from theater import cgrf
+from theater.chain import payloads
+from theater.replay import shown
+from theater.values import Tuple
+from worker.engine import contract
+from worker.engine.errors import CANCELLED, DEADLINE, Trap
+
+STOPPED: Final = ("deadline of ", CANCELLED)
+"""How the end of a call begins that did not end by itself (worker.engine.clock)."""
+
+
+def is_stop(end: payloads.Payload) -> bool:
+    """The call did not end by itself. (A guest may decline with such words, too; it then has half a second for it.)"""
+    return isinstance(end, payloads.Error) and end.message.startswith(STOPPED)
+
+
+def failures(interface: str, function: str) -> tuple[str, str]:
+    """How the end of a call begins that a failed host call has ended (worker.engine.traps)."""
+    return f"in host call {interface}.{function}: ", f"host function {interface}.{function} failed: "
+
+
+def agree(recorded: str, outcome: contract.Declined | Trap) -> bool:
+    """Whether an end is the recorded one. How long a deadline was, and who cancelled, does not matter."""
+    if isinstance(outcome, Trap) and outcome.kind in (DEADLINE, CANCELLED):
+        return recorded.startswith(STOPPED)
+    return recorded == outcome.text
+
+
+def unknown_child_event(seq: int, said: payloads.Call) -> str:
+    """Why a callback that was given an event of a child cannot be called again, and what can be done."""
+    child = shown(said.params.items[0]) if isinstance(said.params, Tuple) and said.params.items else "a child"
+    return (
+        f"event {seq}: {said.function} was given an event of {child}, of which this chain keeps only number and hash: "
+        "what the guest saw is in the child's chain. Such a history cannot be replayed; an actor that subscribes to "
+        "its children's events can recover with 'recover: last'"
+    )
+
+
+def ended(outcome: Any) -> str:
+    """How a call has ended."""
+    match outcome:
+        case contract.Ok():
+            return f"a return: {shown(cgrf.decode(outcome.response))}"
+        case contract.Declined():
+            return f"an error: {outcome.text}"
+        case _:
+            return f"a trap: {outcome.text}"
+
+
+def recorded(said: payloads.Payload | None) -> str:
+    """What the record says comes next."""
+    match said:
+        case payloads.HostCall():
+            return f"a call of {said.interface}.{said.function}"
+        case payloads.Result():
+            return f"a return of {said.function}: {shown(said.response)}"
+        case payloads.Error():
+            return f"an error of {said.function}: {said.message}"
+        case payloads.Call():
+            return f"a call of {said.function}"
+        case None:
+            return "the end of the record"
+        case _:
+            return type(said).__name__.lower()
