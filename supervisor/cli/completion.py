@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 
 from supervisor.cli import exits
 from supervisor.cli.options import examples
@@ -100,8 +99,10 @@ def _actors() -> int:
 
 def _options(verb: str) -> list[tuple[str, str]]:
     """The long options of a verb with their help."""
+    from supervisor.cli.main import module_of
+
     parser = argparse.ArgumentParser(prog=verb)
-    importlib.import_module(f"supervisor.cli.{verb}").add_arguments(parser)
+    module_of(verb).add_arguments(parser)
     return [
         (option, action.help or "")
         for action in parser._actions

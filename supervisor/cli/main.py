@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import keyword
 import os
 import sys
 from collections.abc import Sequence
@@ -23,6 +24,8 @@ VERBS: dict[str, str] = {
     "send": "call a function of an actor without waiting for it",
     "events": "the recorded history of an actor",
     "verify": "check that the recorded history is complete and unchanged",
+    "export": "write the recorded history of an actor into a file",
+    "import": "take recorded history from a file into a store",
     "replay": "run the recorded history of an actor again and compare",
     "inspect": "the state of an actor at any event of its history",
     "diff": "what changed in an actor's state between two events",
@@ -33,9 +36,11 @@ VERBS: dict[str, str] = {
     "restart": "stop actors gracefully and start them again",
     "terminate": "kill actors at once",
     "stop": "stop the tree, or some of its actors",
+    "doctor": "is the store sound, and what can be done about it",
+    "vacuum": "remove the oldest history and give the space back",
     "completion": "shell completion for bash, zsh or fish",
 }
-"""The verbs, in the order the help lists them; the module of each has its name."""
+"""The verbs, in the order the help lists them; ``module_of`` finds the module of each."""
 
 EPILOG = f"""\
 examples:
@@ -69,7 +74,7 @@ def _run(arguments: list[str]) -> int:
     verb = arguments[0]
     if verb not in VERBS:
         return _unknown(verb)
-    module = importlib.import_module(f"supervisor.cli.{verb}")
+    module = module_of(verb)
     parser = argparse.ArgumentParser(
         prog=f"{_program()} {verb}",
         description=(module.__doc__ or VERBS[verb]).strip(),
@@ -78,6 +83,11 @@ def _run(arguments: list[str]) -> int:
     )
     module.add_arguments(parser)
     return _perform(module, parser.parse_args(arguments[1:]))
+
+
+def module_of(verb: str) -> Any:
+    """Return the module of a verb: it has its name, and an underline where Python keeps that to itself (import)."""
+    return importlib.import_module(f"supervisor.cli.{verb}{'_' if keyword.iskeyword(verb) else ''}")
 
 
 def _wants_help(arguments: list[str]) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import Any, Final
 
 import msgspec
@@ -18,10 +19,26 @@ from theater.chain.events import ChainError
 
 TIPS_MAX: Final = 50_000
 """Actors whose last event is remembered."""
+STATES_MAX: Final = 8
+STATES_BYTES_MAX: Final = 16 << 20
+"""So many states of an actor are kept, the newest ones; the newest one always is."""
 HASH_BYTES: Final = 32
+
+SEQ_MAX: Final = (1 << 63) - 1
 
 Tip = tuple[int, bytes | None]
 """Number and hash of an actor's last event; (-1, None) if there is none."""
+Kept = tuple[int, bytes]
+"""A committed state with the event that committed it: (event, state)."""
+
+_FORGET_STATES: Final = """
+    DELETE FROM states WHERE actor = ?1 AND seq IN (
+        SELECT seq FROM (
+            SELECT seq, row_number() OVER newer AS place, sum(length(state)) OVER newer AS bytes
+            FROM states WHERE actor = ?1 WINDOW newer AS (ORDER BY seq DESC)
+        ) WHERE place > 1 AND (place > ?2 OR bytes > ?3)
+    )
+"""
 
 
 class Batch(msgspec.Struct, frozen=True, gc=False):
@@ -45,7 +62,7 @@ class NewActor(msgspec.Struct, frozen=True, gc=False):
 
 
 class State(msgspec.Struct, frozen=True, gc=False):
-    """The state an actor committed with an event; the ones before it go."""
+    """The state an actor committed with an event."""
 
     actor: str
     seq: int
@@ -102,8 +119,9 @@ class Journal:
                 self.db.execute("INSERT INTO actors VALUES (?, ?, ?)", (work.id, work.path, work.created_ns))
                 return Known(work.path)
             case State(actor=actor, seq=seq):
-                self.db.execute("DELETE FROM states WHERE actor = ? AND seq < ?", (actor, seq))
-                self.db.execute("INSERT OR REPLACE INTO states VALUES (?, ?, ?)", (actor, seq, work.state))
+                digest = sha256(work.state).digest()
+                self.db.execute("INSERT OR REPLACE INTO states VALUES (?, ?, ?, ?)", (actor, seq, work.state, digest))
+                self.db.execute(_FORGET_STATES, (actor, STATES_MAX, STATES_BYTES_MAX))
                 return Stored(actor, (news.get(actor) or self.tip(actor))[0])
             case Note():
                 self.db.execute(work.sql, work.values)
@@ -131,10 +149,23 @@ class Journal:
 
 
 def stored_tip(db: sqlite3.Connection, actor: str) -> Tip:
-    """Return an actor's last event in the database."""
+    """Return an actor's last event in the database; its base, where nothing after that is there."""
     sql = "SELECT last_seq, head_hash FROM batches WHERE actor = ? ORDER BY first_seq DESC LIMIT 1"
     row: Tip | None = db.execute(sql, (actor,)).fetchone()
+    return base_of(db, actor) if row is None else (row[0], row[1])
+
+
+def base_of(db: sqlite3.Connection, actor: str) -> Tip:
+    """Return the last event of an actor that is not kept any more: what is kept begins after it."""
+    row: Tip | None = db.execute("SELECT seq, hash FROM bases WHERE actor = ?", (actor,)).fetchone()
     return (-1, None) if row is None else (row[0], row[1])
+
+
+def newest_state(db: sqlite3.Connection, actor: str, at: int) -> Kept | None:
+    """Return the newest (event, state) of an actor that is kept and was committed at or before an event."""
+    sql = "SELECT seq, state FROM states WHERE actor = ? AND seq <= ? ORDER BY seq DESC LIMIT 1"
+    row: Kept | None = db.execute(sql, (actor, at)).fetchone()
+    return row
 
 
 def _without(batch: Batch, last_seq: int) -> Batch | None:

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from supervisor.store.schema import StoreError, open_for_reading, path_of
+from supervisor.store.journal import SEQ_MAX, Kept, Tip, base_of, newest_state
+from supervisor.store.schema import DAMAGE, StoreError, has_table, open_for_reading, path_of
 from theater.chain import Bad, ChainError, ChainEvent, Report, iter_batch, payloads, verify
 from theater.chain.batch import frame_end
 from theater.chain.verifying import DATA, MISSING, ORDER, PARENT
 
 ROWS_PER_READ: Final = 16
-SEQ_MAX: Final = (1 << 63) - 1
 HASH_BYTES: Final = 32
 
 
@@ -33,6 +33,8 @@ class StoredActor(msgspec.Struct, frozen=True):
     last_seq: int
     """Number of the last event, -1 if there is none."""
     head_hash: bytes | None
+    base_seq: int = -1
+    """Number of the last event that is not kept any more, -1 if there is none: the events begin after it."""
 
 
 class StoredIncarnation(msgspec.Struct, frozen=True):
@@ -45,6 +47,20 @@ class StoredIncarnation(msgspec.Struct, frozen=True):
     started_ns: int
     ended_ns: int | None
     cause: dict[str, Any] | None
+
+
+class LastBatch(msgspec.Struct, frozen=True):
+    """The end of a stored chain: ``good`` events, in ``good_bytes``, can be read and follow one another."""
+
+    first_seq: int
+    events: bytes
+    good: int
+    good_bytes: int
+
+    @property
+    def is_whole(self) -> bool:
+        """It can be read to its end."""
+        return self.good_bytes == len(self.events)
 
 
 class _Row(NamedTuple):
@@ -71,6 +87,7 @@ class StoreReader:
     def __init__(self, directory: str) -> None:
         self.directory = directory
         self._db: sqlite3.Connection = open_for_reading(directory)
+        self._has_bases = has_table(self._db, "bases")
 
     def actors(self) -> list[StoredActor]:
         """Every actor, by path."""
@@ -126,15 +143,18 @@ class StoreReader:
 
     def since_recovery(self, actor: str) -> Iterator[bytes]:
         """Yield what an actor (by id) is rebuilt from: its last incarnation that was not rebuilt, and all since."""
-        begin = 0
-        for event in self.events(actor, types=("genesis", "incarnation"), reverse=True):
-            marker = payloads.read(event.data)
-            if not isinstance(marker, payloads.Incarnation) or marker.recovered != "replay":
-                begin = event.seq
-                break
+        begin = self.recovery_begins(actor)
         for row in self._rows(actor, begin, SEQ_MAX, False):
             skipped = max(0, begin - row.first_seq)
             yield self._cut(row, skipped, row.last_seq + 1 - row.first_seq - skipped)[1] if skipped else row.events
+
+    def recovery_begins(self, actor: str) -> int:
+        """The event that ``since_recovery`` begins with, 0 if no marker tells."""
+        for event in self.events(actor, types=("genesis", "incarnation"), reverse=True):
+            marker = payloads.read(event.data)
+            if not isinstance(marker, payloads.Incarnation) or marker.recovered != "replay":
+                return event.seq
+        return 0
 
     def page(self, actor: str, since: int | None, count: int) -> tuple[dict[str, Any], bytes]:
         """Return up to ``count`` events from a number on (None: the newest) as a batch, with what to know of it."""
@@ -154,13 +174,56 @@ class StoreReader:
             found += taken
         return {"count": found, "first_seq": begin, "base_hash": base_hash}, b"".join(parts)
 
-    def verify(self, actor: str) -> Report:
+    def base(self, actor: str) -> Tip:
+        """Number and hash of the last event that is not kept any more; (-1, None) if all are there."""
+        if not self._has_bases:
+            return -1, None
+        try:
+            return base_of(self._db, actor)
+        except DAMAGE as error:
+            raise self._failed(error) from None
+
+    def state_at(self, actor: str, seq: int = SEQ_MAX) -> Kept | None:
+        """The newest (event, state) of an actor (by id) that is kept and was committed at event ``seq`` or before."""
+        try:
+            return newest_state(self._db, actor, seq)
+        except DAMAGE as error:
+            raise self._failed(error) from None
+
+    def states(self, actor: str) -> Iterator[tuple[int, bytes, bytes | None]]:
+        """Yield the kept states of an actor (by id), newest first: (event, state, SHA-256 as noted)."""
+        noted = "digest" if self._has_bases else "NULL"
+        seqs = self._all("SELECT seq FROM states WHERE actor = ? ORDER BY seq DESC", actor)
+        for (seq,) in seqs:
+            yield from self._all(f"SELECT seq, state, {noted} FROM states WHERE actor = ? AND seq = ?", actor, seq)
+
+    def last_seq(self, actor: str) -> int:
+        """Number of the last event of an actor (by id), -1 if there is none."""
+        return self._last(actor)[0]
+
+    def last_batch(self, actor: str) -> LastBatch | None:
+        """The last batch of an actor (by id), and how much of it can be read."""
+        rows = self._all(f"SELECT {_ROW} FROM batches WHERE actor = ? ORDER BY first_seq DESC LIMIT 1", actor)
+        return _measured(_Row._make(rows[0])) if rows else None
+
+    def verify(self, actor: str, progress: Callable[[int], None] | None = None) -> Report:
         """Check every number, link and hash of an actor's stored chain, and that its rows say what is in them.
+
+        The report counts what is kept: of a chain whose beginning was trimmed, the events after its base.
+        ``progress`` is told the events so far.
 
         Raises:
             StoreError: the store cannot be read.
         """
-        count, head = 0, None
+        while True:
+            base = self.base(actor)
+            report = self._verified(actor, base, progress)
+            if report.ok or self.base(actor) == base:  # else its beginning was trimmed while we read
+                return msgspec.structs.replace(report, events=report.events - (base[0] + 1))
+
+    def _verified(self, actor: str, base: Tip, progress: Callable[[int], None] | None) -> Report:
+        """Verify what follows a base; the report counts all events from the origin on."""
+        count, head = base[0] + 1, base[1]
         for row in self._rows(actor, -SEQ_MAX, SEQ_MAX, False):
             bad = _row_problem(row, count, head)
             if bad is not None:
@@ -175,6 +238,8 @@ class StoreReader:
                 report = Report(bad is None, count, bad, head)
             if not report.ok:
                 return Report(False, count, report.first_bad, head)
+            if progress is not None:
+                progress(count - (base[0] + 1))
         return Report(True, count, None, head)
 
     def close(self) -> None:
@@ -192,18 +257,22 @@ class StoreReader:
     def _all(self, sql: str, *values: Any) -> list[Any]:
         try:
             return self._db.execute(sql, values).fetchall()
-        except sqlite3.Error as error:
-            raise StoreError(f"{path_of(self.directory)}: cannot be read: {error}") from None
+        except DAMAGE as error:
+            raise self._failed(error) from None
+
+    def _failed(self, error: Exception) -> StoreError:
+        return StoreError(f"{path_of(self.directory)}: cannot be read: {error}")
 
     def _actor(self, id: str, path: str, created_ns: int) -> StoredActor:
         last_seq, head_hash = self._last(id)
         first = self._all("SELECT min(first_seq) FROM batches WHERE actor = ?", id)[0][0]
-        return StoredActor(id, path, created_ns, 0 if first is None else last_seq + 1 - first, last_seq, head_hash)
+        events = 0 if first is None else last_seq + 1 - first
+        return StoredActor(id, path, created_ns, events, last_seq, head_hash, self.base(id)[0])
 
     def _last(self, actor: str) -> tuple[int, bytes | None]:
         sql = "SELECT last_seq, head_hash FROM batches WHERE actor = ? ORDER BY first_seq DESC LIMIT 1"
         rows = self._all(sql, actor)
-        return rows[0] if rows else (-1, None)
+        return rows[0] if rows else self.base(actor)
 
     def _rows(self, actor: str, since: int, until: int, reverse: bool) -> Iterator[_Row]:
         """Yield the batches that hold events ``since``..``until``, in order."""
@@ -244,6 +313,21 @@ class StoreReader:
     def _unreadable(self, row: _Row, error: ChainError) -> StoreError:
         place = f"batch {row.first_seq}..{row.last_seq}"
         return StoreError(f"{path_of(self.directory)}: {place} cannot be read: {error}; `theater verify` says more")
+
+
+def _measured(row: _Row) -> LastBatch:
+    good = at = 0
+    head = row.prev_hash
+    try:
+        while at < len(row.events):
+            end = frame_end(row.events, at)
+            report = verify(iter_batch(row.events[at:end], head), head, base_seq=row.first_seq + good - 1)
+            if not report.ok:
+                return LastBatch(row.first_seq, row.events, good, len(row.events))  # changed, not torn
+            good, at, head = good + 1, end, report.head
+    except ChainError:
+        pass
+    return LastBatch(row.first_seq, row.events, good, at)
 
 
 def _row_problem(row: _Row, expected_seq: int, head: bytes | None) -> Bad | None:

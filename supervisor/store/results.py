@@ -35,4 +35,12 @@ class Known(msgspec.Struct, frozen=True):
     path: str
 
 
-Result = Stored | Broken | Trouble | Recovered | Known
+class Trimmed(msgspec.Struct, frozen=True):
+    """The oldest events of an actor are not kept any more: so many, in so many bytes."""
+
+    path: str
+    events: int
+    bytes: int
+
+
+Result = Stored | Broken | Trouble | Recovered | Known | Trimmed

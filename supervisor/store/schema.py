@@ -10,11 +10,16 @@ from urllib.parse import quote
 from theater.errors import TheaterError
 
 FILE: Final = "theater.db"
-VERSION: Final = 1
+VERSION: Final = 2
 BUSY_MS: Final = 5_000
 CHECKED_BYTES_MAX: Final = 256 << 20
 """A larger file is not read through at every start; ``verify`` reads all of it."""
+HEADER_BYTES: Final = 512
 CHECKPOINT_PAGES: Final = 2_000
+ADVICE: Final = (
+    "`theater doctor` says more; move the file away to start with a new one, "
+    f"`sqlite3 {FILE} .recover` saves what can be read"
+)
 PAGE_BYTES: Final = 8_192
 
 TABLES: Final = """
@@ -52,7 +57,22 @@ CREATE TABLE IF NOT EXISTS states (
     actor TEXT NOT NULL,
     seq INTEGER NOT NULL,           -- the event that committed it
     state BLOB NOT NULL,            -- as the actor encodes it
+    digest BLOB,                    -- SHA-256 of it, as the event says
     PRIMARY KEY (actor, seq)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS bases (
+    actor TEXT PRIMARY KEY,
+    seq INTEGER NOT NULL,           -- the last event that is not kept any more
+    hash BLOB NOT NULL,             -- its hash: what is kept verifies from here
+    trimmed_ns INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS imports (
+    actor TEXT PRIMARY KEY,
+    origin TEXT NOT NULL,           -- the file
+    rule TEXT NOT NULL,             -- the hash rule the chain followed there
+    head_hash BLOB,                 -- hash of its last event there
+    begun_ns INTEGER NOT NULL,
+    done_ns INTEGER                 -- NULL: interrupted, and the actor's batches are to go
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS dead_letters (
     actor TEXT NOT NULL,
@@ -64,6 +84,10 @@ CREATE TABLE IF NOT EXISTS dead_letters (
     PRIMARY KEY (actor, digest)
 ) WITHOUT ROWID;
 """
+
+
+DAMAGE: Final = (sqlite3.Error, ValueError)
+"""What reading a damaged database raises: its very error texts may be no text (UnicodeDecodeError)."""
 
 
 class StoreError(TheaterError):
@@ -87,12 +111,13 @@ def open_for_writing(directory: str) -> sqlite3.Connection:
         db = _connect(path)
         _check(db, path)
         db.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+        db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # for a new file only: what is trimmed can be given back
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
         db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         db.executescript(TABLES)
-        db.execute("INSERT OR IGNORE INTO meta VALUES ('schema', ?)", (str(VERSION),))
-    except (sqlite3.Error, OSError) as error:
+        _bring_up(db)
+    except (*DAMAGE, OSError) as error:
         raise StoreError(f"{path}: cannot be opened: {error}") from None
     return db
 
@@ -119,9 +144,9 @@ def open_for_reading(directory: str) -> sqlite3.Connection:
     try:
         db = _connect(f"file:{quote(os.path.abspath(path))}?{mode}")
         _check_version(db, path)
-    except sqlite3.Error as error:
+    except DAMAGE as error:
         raise StoreError(
-            f"{path}: cannot be read: {error}; it may be damaged, `sqlite3 {FILE} .recover` saves what can be read"
+            f"{path}: cannot be read: {error}; it may be damaged: {ADVICE}"
         ) from None
     return db
 
@@ -140,21 +165,44 @@ def _check(db: sqlite3.Connection, path: str) -> None:
         StoreError: with what to do.
     """
     problems: list[str] = []
+    if 0 < os.path.getsize(path) < HEADER_BYTES:  # SQLite would take it for a new one
+        problems.append(f"expected a database, got {os.path.getsize(path)} bytes")
     try:
-        if os.path.getsize(path) <= CHECKED_BYTES_MAX:
+        if not problems and os.path.getsize(path) <= CHECKED_BYTES_MAX:
             problems = [row[0] for row in db.execute("PRAGMA quick_check(3)") if row[0] != "ok"]
         _check_version(db, path)
-    except sqlite3.DatabaseError as error:
+    except DAMAGE as error:
         problems.append(str(error))
     if problems:
         raise StoreError(
-            f"{path}: the store is damaged ({'; '.join(problems)}); move it away to start with a new one, "
-            f"`sqlite3 {FILE} .recover` saves what can be read"
+            f"{path}: the store is damaged ({'; '.join(problems)}); nothing was started, nothing was changed: {ADVICE}"
         )
 
 
 def _check_version(db: sqlite3.Connection, path: str) -> None:
-    known = db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'meta'").fetchone()[0]
-    row = db.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone() if known else None
-    if row is not None and int(row[0]) > VERSION:
-        raise StoreError(f"{path}: expected schema {VERSION} or older, got {row[0]}; use a newer theater")
+    found = version_of(db)
+    if found is not None and found > VERSION:
+        raise StoreError(f"{path}: expected schema {VERSION} or older, got {found}; use a newer theater")
+
+
+def version_of(db: sqlite3.Connection) -> int | None:
+    """The version of a store's tables, None if it has none."""
+    if not has_table(db, "meta"):
+        return None
+    row = db.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
+    return None if row is None else int(row[0])
+
+
+def has_table(db: sqlite3.Connection, name: str) -> bool:
+    """Whether a store has a table: one that an older version wrote lacks some until it is opened for writing."""
+    return db.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (name,)).fetchone() is not None
+
+
+def _bring_up(db: sqlite3.Connection) -> None:
+    """Bring the tables of an older version up to date, in one step."""
+    found = version_of(db)
+    db.execute("BEGIN IMMEDIATE")
+    if found == 1:
+        db.execute("ALTER TABLE states ADD COLUMN digest BLOB")
+    db.execute("INSERT OR REPLACE INTO meta VALUES ('schema', ?)", (str(VERSION),))
+    db.execute("COMMIT")

@@ -6,7 +6,6 @@ workers' rings, which are not acknowledged meanwhile. Results wait in ``complete
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
 import threading
@@ -14,12 +13,28 @@ import time
 import uuid
 import weakref
 from collections import deque
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
-from supervisor.store.journal import Batch, Journal, NewActor, Note, State, Tip, Work, stored_tip
+from supervisor.store.journal import (
+    SEQ_MAX,
+    Batch,
+    Journal,
+    Kept,
+    NewActor,
+    Note,
+    State,
+    Tip,
+    Work,
+    newest_state,
+    stored_tip,
+)
 from supervisor.store.results import Broken, Known, Recovered, Result, Stored, Trouble
 from supervisor.store.rings import adopt_rings
 from supervisor.store.schema import StoreError, open_beside, open_for_writing
+from supervisor.store.stopped import take_lock
+from supervisor.store.upkeep import Upkeep
+from theater.retention import Retention
 
 __all__ = ["Broken", "Recovered", "Result", "StoreWriter", "Stored", "Trouble"]
 
@@ -30,19 +45,20 @@ GROUP_BYTES_MAX: Final = 8 << 20
 GROUP_WORKS_MAX: Final = 4096
 RETRY_S_FIRST: Final = 0.01
 RETRY_S_MAX: Final = 1.0
-LOCK: Final = "lock"
 
 
 class StoreWriter:
     """Writes one store directory. All methods are for one thread, and none but ``close`` waits for the disk.
 
+    With ``retention`` the oldest events go, now and then, as it says; Trimmed tells.
+
     Raises:
         StoreError: the store cannot be used, or another supervisor writes to it.
     """
 
-    def __init__(self, directory: str) -> None:
+    def __init__(self, directory: str, retention: Retention | None = None) -> None:
         os.makedirs(directory, mode=0o700, exist_ok=True)
-        self._lock = _take_lock(directory)
+        self._lock = take_lock(directory)
         try:
             self._journal = Journal(open_for_writing(directory))
             self._results: deque[Result] = deque(adopt_rings(directory, self._journal))
@@ -50,6 +66,7 @@ class StoreWriter:
         except BaseException:
             os.close(self._lock)
             raise
+        self._upkeep = Upkeep(self._journal.db, retention)
         self._queue: deque[Work] = deque()
         self._new: dict[str, str] = {}
         """Ids by path of actors whose row is not committed yet."""
@@ -141,14 +158,16 @@ class StoreWriter:
         self._put(Batch(actor, incarnation, first_seq, last_seq, prev_hash, head_hash, payload))
 
     def put_state(self, actor: str, seq: int, state: bytes) -> None:
-        """Keep the state an actor committed with event ``seq``; the ones before it go. Stored follows."""
+        """Keep the state an actor committed with event ``seq``; the oldest go (docs/store.md). Stored follows."""
         self._put(State(actor, seq, state))
 
-    def last_state(self, actor: str) -> tuple[int, bytes] | None:
+    def last_state(self, actor: str) -> Kept | None:
         """Return the (event, state) an actor committed last, as far as it was kept."""
-        sql = "SELECT seq, state FROM states WHERE actor = ? ORDER BY seq DESC LIMIT 1"
-        row: tuple[int, bytes] | None = self._look.execute(sql, (actor,)).fetchone()
-        return row
+        return newest_state(self._look, actor, SEQ_MAX)
+
+    def state_at(self, actor: str, seq: int) -> Kept | None:
+        """Return the newest (event, state) kept that was committed at event ``seq`` or before."""
+        return newest_state(self._look, actor, seq)
 
     def dead_letter(self, actor: str, seq: int, digest: str, function: str, tries: int) -> None:
         """Note that an operation was set aside."""
@@ -191,20 +210,22 @@ class StoreWriter:
 
     def _run(self) -> None:
         try:
-            while self._await_work() and self._store_group():
-                pass
+            while self._await_work():
+                if self._queue and not self._store_group():
+                    return
+                self._tell(self._upkeep.step())
         except BaseException as error:
             self._failure = error
             os.eventfd_write(self._told, 1)
 
     def _await_work(self) -> bool:
-        """Wait until there is something to write; False when there is nothing more and the store closes."""
+        """Wait until there is something to do; False when there is nothing to write and the store closes."""
         while not self._queue:
             if self._give_up_at is not None:
                 return False
             self._wake.clear()  # before looking, so that work put meanwhile is not missed
-            if not self._queue and self._give_up_at is None:
-                self._wake.wait()
+            if not self._queue and self._give_up_at is None and not self._wake.wait(self._upkeep.wait_s()):
+                return True  # upkeep is due
         return True
 
     def _store_group(self) -> bool:
@@ -238,20 +259,20 @@ class StoreWriter:
             if group and (room <= 0 or len(group) == GROUP_WORKS_MAX):
                 break
             group.append(work)
-            room -= len(work.payload) if isinstance(work, Batch) else 0
+            room -= _weight(work)
         return group
 
-    def _tell(self, results: list[Any]) -> None:
+    def _tell(self, results: Sequence[Result]) -> None:
         self._results.extend(results)
         if results:
             os.eventfd_write(self._told, 1)
 
 
-def _take_lock(directory: str) -> int:
-    lock = os.open(os.path.join(directory, LOCK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(lock)
-        raise StoreError(f"{directory}: another supervisor writes to this store; use another --store") from None
-    return lock
+def _weight(work: Work) -> int:
+    match work:
+        case Batch():
+            return len(work.payload)
+        case State():
+            return len(work.state)
+        case _:
+            return 0

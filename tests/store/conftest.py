@@ -14,6 +14,7 @@ from supervisor.store import StoreWriter
 from supervisor.store.results import Result, Stored
 from tests.chain.chains import batch
 from theater.chain import ChainEvent
+from theater.retention import Retention
 
 DEADLINE_S = 10.0
 
@@ -21,9 +22,9 @@ DEADLINE_S = 10.0
 class Store:
     """A writer, driven as the root drives it."""
 
-    def __init__(self, directory: str) -> None:
+    def __init__(self, directory: str, retention: Retention | None = None) -> None:
         self.directory = directory
-        self.writer = StoreWriter(directory)
+        self.writer = StoreWriter(directory, retention)
         self.results: list[Result] = []
         self.is_open = True
 
@@ -47,6 +48,13 @@ class Store:
             assert left > 0, f"no {kind.__name__} {fields} in {self.results}"
             poll.poll(left * 1000)
             self.results += self.writer.completed()
+
+    def wait(self, seconds: float) -> None:
+        """Take what is reported within this time."""
+        poll = select.poll()
+        poll.register(self.writer.fileno(), select.POLLIN)
+        poll.poll(seconds * 1000)
+        self.results += self.writer.completed()
 
     def stored(self, actor: str, last_seq: int) -> None:
         self.until(Stored, actor=actor, last_seq=last_seq)

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from theater.chain import encode_frame, event_hash, iter_batch
+from theater import cgrf
+from theater.chain import encode_frame, event_hash, iter_batch, payload, payloads
+from theater.values import U32, String, Tuple
 from worker.actor_store import ActorStore
 from worker.saving import save
 
@@ -105,18 +107,74 @@ def test_a_part_before_what_is_retained_begins_with_what_is_retained() -> None:
     assert (store.part(since=99).count, store.part(since=99).first_seq) == (0, 6)
 
 
-def test_recording_goes_through_the_recorder() -> None:
-    """record_event gives the event; runtime events carry their prefix."""
-    store = store_of(0)
+def recording(store: ActorStore) -> ActorStore:
+    """A store whose recorder does nothing but hash and keep."""
     head: list[bytes | None] = [None]
 
     def record(event_type: str, data: bytes) -> None:
         head[0] = event_hash(head[0], event_type, data)
-        store.keep(encode_frame(0, 0, event_type, data, head[0]), head[0])
+        store.keep(encode_frame(store.first_seq + len(store.get_all_events()), 0, event_type, data, head[0]), head[0])
 
     store.record = record
+    return store
 
-    assert store.record_runtime_event("note", b"x").event_type == "theater-runtime/note"
+
+def test_events_of_every_kind_are_recorded() -> None:
+    """Each form gives its event, whose data say what was given; the chain verifies."""
+    store = recording(store_of(0))
+    unit, five = Tuple(()), U32(5)
+    found = [
+        store.record_call("f", five),
+        store.record_host_call("a:b/c", "log", String("x"), unit),
+        store.record_result("f", five, unit),
+        store.record_error("f", "no"),
+        store.record_event("own", cgrf.encode(five)),
+        store.record_wasm_event("wasm", payload.call("g", cgrf.encode(unit))),
+    ]
+
+    assert [event.event_type for event in found] == ["wasm", "a:b/c/log", "wasm", "wasm", "own", "wasm"]
+    assert payloads.read(found[0].data) == payloads.Call("f", five)
+    assert payloads.read(found[1].data) == payloads.HostCall("a:b/c", "log", String("x"), unit)
+    assert payloads.read(found[3].data) == payloads.Error("f", "no")
+    assert store.get_all_events() == found
+    assert store.verify_chain()
+
+
+def test_an_event_of_the_runtime_is_no_call_of_the_guest() -> None:
+    """Its type has a prefix, its payload a kind of its own."""
+    event = recording(store_of(0)).record_runtime_event("note", String("x"))
+
+    assert event.event_type == "theater-runtime/note"
+    assert payloads.read(event.data) == payloads.Runtime("note", String("x"))
+
+
+def test_the_state_is_a_value() -> None:
+    """None before there is one; what is set is what is read."""
+    store = store_of(0)
+
+    assert store.get_state() is None
+    store.set_state(U32(7))
+    assert store.get_state() == U32(7)
+
+
+def test_the_state_may_be_the_incarnations() -> None:
+    """Then there is one state, not two."""
+    store, kept = store_of(0), [cgrf.encode(U32(1))]
+    store.committed, store.commit = lambda: kept[0], lambda state: kept.__setitem__(0, state)
+    store.set_state(U32(2))
+
+    assert kept == [cgrf.encode(U32(2))]
+    assert store.get_state() == U32(2)
+
+
+def test_the_store_saves_its_chain(tmp_path: Path) -> None:
+    """As the handle's save_chain does; an unknown form is refused."""
+    store = store_of(3)
+    saved = store.save_chain(str(tmp_path / "chain"))
+
+    assert (saved.count, saved.head) == (3, store.head_hash())
+    with pytest.raises(ValueError, match="expected theater or theater-json"):
+        store.save_chain(str(tmp_path / "chain"), "xml")
 
 
 def test_extensions_are_kept_by_exact_type() -> None:

@@ -1,7 +1,8 @@
 """Chains in files, of whichever form: told apart by how they begin.
 
-A JSON array of events with four fields (Theater's form; the length of its hashes tells the rule they follow), the
-text form (theater.chain.textform), or our framed MessagePack, as ``save_chain`` writes it.
+A JSON array of events with four fields (Theater's form; the length of its hashes tells the rule they follow), JSON
+lines (theater.chain.jsonlines), the text form (theater.chain.textform), or our framed MessagePack, as ``save_chain``
+writes it. ``theater.chain.forms`` reads longer ones, event by event.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def read_file(path: str) -> list[ChainEvent]:
     try:
         return _read(data)
     except (ValueError, msgspec.MsgspecError) as error:
-        forms = "a JSON array of events, the text form, or a saved chain"
+        forms = "a JSON array of events, JSON lines, the text form, or a saved chain"
         raise ChainFileError(f"{path}: expected a chain ({forms}): {error}") from None
 
 
@@ -72,6 +73,10 @@ def _read(data: bytes) -> list[ChainEvent]:
         from theater.chain.legacy import read_json
 
         return read_json(data)
+    if start[:1] == b"{":
+        from theater.chain import jsonlines
+
+        return list(jsonlines.read(io.BytesIO(data)))
     if start == b"---":
         from theater.chain import textform
 

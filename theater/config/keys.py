@@ -27,6 +27,7 @@ from theater.config.kinds import (
 )
 from theater.config.package import PACKAGES, Package
 from theater.config.reader import Field, Section
+from theater.config.retention import RETENTION
 from theater.spec import AUTO_SHUTDOWNS, BRUTAL_KILL, INFINITY, RESTARTS, STRATEGIES
 
 VERSION = 1
@@ -382,6 +383,7 @@ TREE = Section(
             doc="Directory of the store, relative to this file.",
             default=".theater/NAME beside it",
         ),
+        "retention": Field(wants=Part(RETENTION), doc=RETENTION.doc),
         **_FLAGS,
     },
     schema_extra=_ONE_KIND_OF_CHILDREN,

@@ -21,6 +21,8 @@ from theater.config.loading import Loading, shown_beside
 from theater.config.manifest import declare_manifest
 from theater.config.node import MAP, Node, inside, quoted
 from theater.config.reader import read_section
+from theater.config.retention import retention_of
+from theater.retention import Retention
 from theater.spec import Backoff, ChildSpec, SupervisorSpec
 
 _FLAG_KEYS = ("strategy", "intensity", "period_ms", "auto_shutdown")
@@ -34,6 +36,7 @@ class TreeConfig(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     spec: SupervisorSpec
     store: str | None = None
+    retention: Retention = Retention()
     files: tuple[str, ...] = ()
 
 
@@ -77,6 +80,7 @@ class _Tree:
             path=self._path,
             spec=spec,
             store=None if store is None else os.path.abspath(os.path.join(self._base_dir, store)),
+            retention=retention_of(values.get("retention", {}), spec),
             files=tuple(self._loading.files),
         )
 
