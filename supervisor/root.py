@@ -37,6 +37,7 @@ from supervisor.spawner.plain import ExecSpawner
 from supervisor.spawner.zygote import Template, ZygoteSpawner
 from theater._version import __version__
 from theater.actor import ActorSpec
+from theater.retention import Retention
 from theater.spec import SupervisorSpec
 
 PROTOCOL = 1
@@ -56,6 +57,8 @@ class RootOptions(msgspec.Struct, frozen=True, kw_only=True):
     force_after_ms: int | None = None
     recovers: bool = False
     """Actors go on, as their ``recover`` says, from what an earlier run on the same store has left."""
+    retention: Retention = Retention()
+    """How much history the store keeps."""
 
 
 class Outcome(msgspec.Struct, kw_only=True):
@@ -126,7 +129,7 @@ class Root:
         services.recovers = self.options.recovers
         services.register = Register()
         self._refusals = Refusals(self._log)
-        services.history = History(services, self._refusals)
+        services.history = History(services, self._refusals, self.options.retention)
         services.sockets = Sockets(run_dir.path)
         services.packages = Packages(services.loop, self.options.cache_dir)
         services.spawner = (

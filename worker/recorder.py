@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -37,6 +38,8 @@ class Recorder:
         self.head = init.chain_head
         self.store = ActorStore(init.actor_id, init.chain_seq, init.chain_head, options.keep_events, options.keep_bytes)
         self.store.record = self.append
+        self.store.committed = lambda: inc.state
+        self.store.commit = partial(setattr, inc, "state")
         self.waits = 0
         """How often recording had to wait for room."""
         self._inc = inc

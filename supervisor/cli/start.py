@@ -106,6 +106,7 @@ def _options(args: argparse.Namespace, tree: TreeConfig) -> RootOptions:
         cache_dir=os.path.abspath(cache),
         spawner=args.spawner,
         recovers=args.recover,
+        retention=tree.retention,
     )
 
 

@@ -23,11 +23,12 @@ from supervisor.fleet.services import Services
 from supervisor.refusals import Refusals
 from supervisor.sockets import send
 from supervisor.store import StoreReader, StoreWriter
+from supervisor.store.results import Broken, Recovered, Stored, Trimmed, Trouble
 from supervisor.store.rings import remove_ring
-from supervisor.store.writer import Broken, Recovered, Stored, Trouble
 from theater.cause import Cause, from_plain
 from theater.chain.keyed import repeats
 from theater.committed import committed_at, state_path, underway_at
+from theater.retention import Retention
 from theater.ring import RingError, RingReader
 
 CLOSE_S = 10.0
@@ -59,12 +60,12 @@ class _Ring:
 class History:
     """The store as the fleet sees it."""
 
-    def __init__(self, services: Services, refusals: Refusals) -> None:
+    def __init__(self, services: Services, refusals: Refusals, retention: Retention) -> None:
         self._s = services
         self._refusals = refusals
         os.makedirs(services.dirs.rings, mode=0o700, exist_ok=True)
         shutil.rmtree(services.dirs.histories, ignore_errors=True)  # what an earlier run had no time to remove
-        self._writer = StoreWriter(services.dirs.store)
+        self._writer = StoreWriter(services.dirs.store, retention)
         self._reader_thread = ThreadPoolExecutor(1, "store-reader")
         self._reader: StoreReader | None = None
         self._read_done: deque[Callable[[], None]] = deque()
@@ -171,6 +172,8 @@ class History:
                     self._s.log.error("store_trouble", text=text, note="actors go on until their rings are full")
                 case Recovered():
                     self._s.log.info("store_recovered")
+                case Trimmed(path=path, events=events, bytes=size):
+                    self._s.log.info("history_trimmed", actor=path, events=events, bytes=size)
 
     def _acknowledge(self, actor_id: str, last_seq: int) -> None:
         self._stored[actor_id] = max(last_seq, self._stored.get(actor_id, -1))

@@ -27,15 +27,27 @@ children:
 CALLS = 400
 
 
-@pytest.fixture
-def tree() -> Iterator[RunningTree]:
-    """Two counters."""
+def run(text: str) -> Iterator[RunningTree]:
+    """A tree that is there during a test."""
     home = Path(tempfile.mkdtemp(prefix="th"))
     guests.write_all(home)
-    running = RunningTree(home, TREE)
+    running = RunningTree(home, text)
     yield running
     running.stop()
     running.clean_up()
+
+
+@pytest.fixture
+def tree() -> Iterator[RunningTree]:
+    """Two counters."""
+    yield from run(TREE)
+
+
+@pytest.fixture
+def bounded() -> Iterator[RunningTree]:
+    """Counters whose history is kept within bounds, but for one."""
+    text = TREE + "  - {id: kept, actor: counter.wasm, grants: {runtime: {}}}\n"
+    yield from run(text + "retention: {events: 20, every: 100ms, except: [{path: /kept}]}\n")
 
 
 def theater(tree: RunningTree, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -94,3 +106,23 @@ def test_a_live_actors_history_goes_out_and_into_another_store(tree: RunningTree
     assert (out.returncode, verified.returncode, back.returncode) == (0, 0, 0), (out, verified, back)
     assert replayed.returncode == 0, replayed
     assert "events verified" in replayed.stdout
+
+
+def test_retention_of_the_tree_file_holds_while_it_runs(bounded: RunningTree) -> None:
+    """The oldest events go by themselves, the log says so, the rest verifies; an exception keeps its own bounds."""
+    for name in ("/busy", "/kept"):
+        for _ in range(60):
+            bounded.actor(name).call("bump", (1,))
+
+    def base_of(path: str) -> int:
+        with StoreReader(str(bounded.store_dir)) as reader:
+            found = reader.find(path)
+            assert found is not None
+            return found.base_seq
+
+    until(lambda: base_of("/busy") > 0, "the oldest events to go")
+    until(lambda: "history_trimmed" in (bounded.store_dir / "logs.jsonl").read_text(), "the log to say so")
+
+    assert base_of("/kept") == -1
+    assert bounded.actor("/busy").call("bump", (1,)) == 61
+    assert theater(bounded, "verify").returncode == 0
