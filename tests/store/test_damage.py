@@ -29,7 +29,8 @@ from theater.ring import DATA_AT, RingWriter
 
 EVENTS = chain(40)
 PER_COMMIT = 4
-STRIDE_BYTES = 977
+STRIDE_BYTES = 1 if os.environ.get("THEATER_CRASH_CUTS") == "1" else 977
+"""tox -e crash cuts at every byte."""
 WAL_HEADER_BYTES = 32
 WAL_FRAME_BYTES = 24 + 8192
 
