@@ -23,6 +23,8 @@ from worker.engine.pack import PackDoor
 
 ROUNDS = 7
 CALLS = 300
+SYNCED_CALLS = 30
+SYNCED = "  - {id: synced, actor: counter.wasm, grants: {runtime: {}}, durability: group}\n"
 
 
 def main() -> None:
@@ -39,18 +41,19 @@ def main() -> None:
 def measure() -> None:
     """Let the contenders take turns; print their medians."""
     guest = guest_alone()
-    with tree(COUNTER) as running, ping_pong() as ping:
-        counter = running.actor("/counter")
+    with tree(COUNTER + SYNCED) as running, ping_pong() as ping:
+        counter, synced = running.actor("/counter"), running.actor("/synced")
         contenders: dict[str, Callable[[], object]] = {
             "bare DEALER/ROUTER round trip": ping,
             "the guest alone: the same call in this process": guest,
             "handle.call, result converted": lambda: counter.call("bump", (1,)),
             "handle.call_void, encoded": lambda: counter.call_void("bump", ENCODED),
+            "handle.call, durability: group": lambda: synced.call("bump", (1,)),
         }
         times: dict[str, list[float]] = {name: [] for name in contenders}
         for _ in range(ROUNDS):
             for name, once in contenders.items():
-                times[name] += times_us(once, CALLS)
+                times[name] += times_us(once, SYNCED_CALLS if "group" in name else CALLS)
         spent = counter.get_metrics().operation_metrics
     medians = [spread(taken)[0] for taken in times.values()]
     floor = medians[0] + medians[1]

@@ -46,6 +46,8 @@ class ActorOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Events kept in the worker's memory: whichever bound is reached first."""
     chain_state: str = "hash"
     """hash | full: what result events say of the state."""
+    durability: str = "process"
+    """process | group: what an answer survives. ``group``: it is held until the store has written it to the disk."""
     on_paused: str = "queue"
     """queue | reject"""
     on_application_error: str = "continue"

@@ -19,6 +19,7 @@ from proto import control
 from theater.actor import ActorOptions
 from theater.errors import ActorError
 from worker.asks import Asks
+from worker.holding import Holding
 from worker.machine import Machine
 from worker.machine_actions import Action, InterruptGuest
 from worker.machine_notices import Cancel
@@ -77,6 +78,8 @@ class Incarnation:
         self.recorder: Recorder
         self.repeats: Repeats
         """Calls that must not be executed twice."""
+        self.holding = Holding(init.chain_seq - 1) if options.durability == "group" else None
+        """Answers that wait for the store, where the actor asks for that."""
         self.asks = Asks(self.say)
         self.state = b""
         """The committed state, encoded; empty before there is one."""

@@ -25,6 +25,9 @@ LOGS_PER_PASS: Final = 200
 EXIT_LINGER_MS: Final = 200
 """What was said last may take this long to leave the process."""
 
+EXIT_STORE_MS: Final = 2_000
+"""Answers that wait for the store (durability: group) keep an orderly end waiting at most so long."""
+
 KILL_GRACE_MS: Final = 500
 """A stop that overran is ended by the root; should it not, the worker ends itself this much later."""
 

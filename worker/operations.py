@@ -43,7 +43,7 @@ class Operations:
         while True:
             if inc.replies or inc.work:
                 self._do_what_was_left()
-            notice = desk.receive()
+            notice = None if inc.holding is not None and inc.holding.is_full else desk.receive()
             if notice is not None:
                 self._feed(notice)
             elif not (inc.replies or inc.work):
@@ -103,9 +103,14 @@ class Operations:
         return None
 
     def _reply(self, action: Any) -> None:
+        holding = self._inc.holding
         if type(action.waiter) is not Caller:
             self._inc.say(action)
+        elif holding is not None and holding.hold(self._inc.recorder.seq, action):
+            self._inc.post_bell.ring()  # have what it waits for sent
         elif self._at_desk:
+            if holding is not None:
+                self._give_replies()  # in the order of the operations
             give(self._desk, action)
         else:
             self._inc.replies.append(action)

@@ -24,7 +24,7 @@ from worker import machine_actions as act
 from worker import machine_notices as n
 from worker.desk import Caller, request_number
 from worker.incarnation import Incarnation
-from worker.limits import CONTROL_DRAIN_MAX, DRAIN_MAX, EXIT_LINGER_MS, KILL_GRACE_MS
+from worker.limits import CONTROL_DRAIN_MAX, DRAIN_MAX, EXIT_LINGER_MS, EXIT_STORE_MS, KILL_GRACE_MS
 from worker.machine_state import State
 from worker.questions import Questions
 from worker.uplink import Uplink
@@ -329,6 +329,7 @@ class Post:
                 self._send(control.StartFailed(cause.step or "", cause.text or ""))
             elif cause.kind not in EXIT_CODES:
                 self._send(control.Goodbye(cause.plain()))
+            self._await_store()
             inc.work.append(act.Exit(cause))  # should the guest thread be at the desk, it leaves
             inc.guest_bell.ring()
             if inc.desk.lock.acquire(timeout=EXIT_LINGER_MS / 1000):
@@ -341,6 +342,15 @@ class Post:
                 self._context.term()
         except Exception:
             traceback.print_exc()
+
+    def _await_store(self) -> None:
+        """Answers that wait for the store still go out, if it is not too slow."""
+        holding = self._inc.holding
+        deadline = time.monotonic() + EXIT_STORE_MS / 1000
+        while holding and not self._inc.is_orphan and (left := deadline - time.monotonic()) > 0:
+            self._uplink.send()
+            if self._uplink.socket.poll(int(left * 1000)):
+                self._uplink.receive()
 
 
 def give(desk: Any, action: act.Action) -> None:

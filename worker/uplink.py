@@ -75,6 +75,10 @@ class Uplink:
         while self._unacked and self._unacked[0][0] <= last_seq:
             self._unacked_bytes -= self._unacked.popleft()[1]
         self._inc.recorder.stored(last_seq)
+        holding = self._inc.holding
+        if holding is not None:
+            self._inc.replies.extend(holding.stored(last_seq))
+            self._inc.guest_bell.ring()
 
     def _send_batch(self) -> bool:
         batch = self._refused or self._inc.recorder.ring.unsent(self._sent_at, BATCH_BYTES)

@@ -144,7 +144,8 @@ class History:
 
     def _append(self, life: Life, first_seq: int, last_seq: int, head_hash: bytes, body: bytes) -> None:
         prev_hash = life.head_hash
-        self._writer.append(life.actor.id, life.number, first_seq, last_seq, prev_hash, head_hash, body)
+        synced = life.actor.spec.options.durability == "group"
+        self._writer.append(life.actor.id, life.number, first_seq, last_seq, prev_hash, head_hash, body, synced)
         life.last_seq, life.head_hash = last_seq, head_hash
         life.actor.last_seq, life.actor.head_hash = last_seq, head_hash
         for hook in self.on_events:

@@ -51,6 +51,8 @@ class Batch(msgspec.Struct, frozen=True, gc=False):
     prev_hash: bytes | None
     head_hash: bytes
     payload: bytes
+    is_synced: bool = False
+    """It is on the disk, not only in the system's cache, before it counts as stored."""
 
 
 class NewActor(msgspec.Struct, frozen=True, gc=False):
@@ -85,6 +87,7 @@ class Journal:
     def __init__(self, db: sqlite3.Connection) -> None:
         self.db = db
         self._tips: dict[str, Tip] = {}
+        self._syncs = False
 
     def tip(self, actor: str) -> Tip:
         """Return an actor's last stored event."""
@@ -98,6 +101,7 @@ class Journal:
             sqlite3.Error: nothing was written.
         """
         news: dict[str, Tip] = {}
+        self._sync(any(type(work) is Batch and work.is_synced for work in works))
         self.db.execute("BEGIN IMMEDIATE")
         try:
             found = [self._write(work, news) for work in works]
@@ -110,6 +114,12 @@ class Journal:
             self._tips.clear()
         self._tips.update(news)
         return [result for result in found if result is not None]
+
+    def _sync(self, wanted: bool) -> None:
+        """Have the next commits wait for the disk, or not (in WAL mode NORMAL syncs at checkpoints only)."""
+        if wanted is not self._syncs:
+            self.db.execute(f"PRAGMA synchronous = {'FULL' if wanted else 'NORMAL'}")
+            self._syncs = wanted
 
     def _write(self, work: Work, news: dict[str, Tip]) -> Result | None:
         match work:

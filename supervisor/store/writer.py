@@ -39,7 +39,7 @@ from theater.retention import Retention
 __all__ = ["Broken", "Recovered", "Result", "StoreWriter", "Stored", "Trouble"]
 
 GROUP_S: Final = 0.005
-"""Commits are at least so far apart; work that finds the store idle is committed at once."""
+"""Commits are so far apart; work that finds the store idle, or that an answer waits for, is committed at once."""
 GROUP_BYTES_MAX: Final = 8 << 20
 """One transaction: little enough to fit where little room is left."""
 GROUP_WORKS_MAX: Final = 4096
@@ -73,6 +73,8 @@ class StoreWriter:
         self._ahead: dict[str, Tip] = {}
         """Last events of actors that were appended and are not committed yet."""
         self._wake = threading.Event()
+        self._urgent = threading.Event()
+        """Somebody's answer waits for what is queued."""
         self._give_up_at: float | None = None
         """Closing: when the thread stops trying."""
         self._failure: BaseException | None = None
@@ -152,10 +154,13 @@ class StoreWriter:
         prev_hash: bytes | None,
         head_hash: bytes,
         payload: bytes,
+        is_synced: bool = False,
     ) -> None:
-        """Queue a batch; Stored or Broken follows."""
+        """Queue a batch; Stored or Broken follows, with ``is_synced`` when it is on the disk."""
         self._ahead[actor] = (last_seq, head_hash)
-        self._put(Batch(actor, incarnation, first_seq, last_seq, prev_hash, head_hash, payload))
+        self._put(Batch(actor, incarnation, first_seq, last_seq, prev_hash, head_hash, payload, is_synced))
+        if is_synced:
+            self._urgent.set()
 
     def put_state(self, actor: str, seq: int, state: bytes) -> None:
         """Keep the state an actor committed with event ``seq``; the oldest go (docs/store.md). Stored follows."""
@@ -230,6 +235,7 @@ class StoreWriter:
 
     def _store_group(self) -> bool:
         """Commit one group, trying for as long as it takes; False if the store closed before it could be done."""
+        self._urgent.clear()  # before looking, as with _wake
         group = self._group()
         pause_s, in_trouble = RETRY_S_FIRST, False
         while True:
@@ -248,7 +254,7 @@ class StoreWriter:
             self._queue.popleft()
         self._tell([*results, Recovered()] if in_trouble else results)
         if self._give_up_at is None:
-            time.sleep(GROUP_S)
+            self._urgent.wait(GROUP_S)
         return True
 
     def _group(self) -> list[Work]:

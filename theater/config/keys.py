@@ -224,6 +224,11 @@ _ACTOR = {
         doc="Whether an error it returns ends the actor.",
         default="continue",
     ),
+    "durability": Field(
+        wants=Choice(("process", "group")),
+        doc="What an answered call survives: any process's death, or, held until the store is synced, the machine's.",
+        default="process",
+    ),
     "recover": Field(
         wants=Choice(("initial", "last", "replay")),
         doc="What a restart begins from: the declared state, the last committed one, or its history played back.",
@@ -244,7 +249,7 @@ _ACTOR = {
 OPTION_SECTIONS = ("limits", "abi", "chain", "heartbeat")
 REPLACED_KEYS = ("sha256", "grants", "recover", "poison", "poison_tries")
 """The keys of _ACTOR that become fields of the declaration."""
-OPTION_KEYS = ("on_paused", "on_application_error")
+OPTION_KEYS = ("durability", "on_paused", "on_application_error")
 """The keys of _ACTOR that become ActorOptions."""
 
 MANIFEST = Section(
