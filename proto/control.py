@@ -67,6 +67,20 @@ class Refused(Message, tag="refused", frozen=True):
     data: tuple[Any, ...] = ()
 
 
+class HandedOver(Message, tag="handed_over", frozen=True):
+    """Answer to HandOver: nothing is recorded after event ``last_seq`` unless TakeBack comes. Body 0: the state."""
+
+    id: int
+    last_seq: int
+    head_hash: bytes
+
+
+class Forward(Message, tag="forward", frozen=True):
+    """A call that nobody waits for came after HandOver: it is for the next incarnation. Body 0: its parameters."""
+
+    function: str
+
+
 class Ask(Message, tag="ask", frozen=True):
     """The guest (or its host) asks the root for a supervision function (lifecycle section 10).
 
@@ -137,7 +151,11 @@ class Init(Message, tag="init", frozen=True):
     repeats: str | None = None
     """Path of what is known of idempotency keys (theater.chain.keyed), as MessagePack; the worker removes the file."""
     recovered: str = "initial"
-    """initial | last | replay: what this incarnation begins from, as its first event says."""
+    """initial | last | replay | update: what this incarnation begins from, as its first event says."""
+    migrates: bool = False
+    """The state is one of another package: the guest's ``migrate`` is called with it, or its type is checked."""
+    has_children: bool = False
+    """Children that its guest has spawned in the incarnation before are there (update)."""
 
 
 class Ping(Message, tag="ping", frozen=True):
@@ -184,7 +202,41 @@ class ChildEvents(Message, tag="child_events", frozen=True):
     last_seq: int
 
 
+class HandOver(Message, tag="hand_over", frozen=True):
+    """Hand the actor over to its next package: finish the operation under way, take no other. Answered by HandedOver.
+
+    Whoever calls from then on is told ``moved``, and asks the root again where the actor is.
+    """
+
+    id: int
+    target: str = ""
+
+
+class TakeBack(Message, tag="take_back", frozen=True):
+    """The update came to nothing: go on. Answered by Done."""
+
+    id: int
+    target: str = ""
+
+
+class Retire(Message, tag="retire", frozen=True):
+    """The next package has taken over: end, recording nothing. Answered by Done."""
+
+    id: int
+    target: str = ""
+
+
 # -- client to root ---------------------------------------------------------------------------------------------
+
+
+class Update(Message, tag="update", frozen=True):
+    """Go on with another package (hot update). ``package`` is an absolute path; answered by Outcome or Refused."""
+
+    id: int
+    target: str
+    package: str
+    timeout_ms: int | None = None
+    """How long the new package may take to be ready; None: a minute."""
 
 
 class Terminate(Message, tag="terminate", frozen=True):
@@ -260,8 +312,21 @@ class Outcome(Message, tag="outcome", frozen=True):
     wide: bool = False
 
 
-FromWorker = Hello | Step | Ready | StartFailed | Goodbye | Pong | Done | Refused | Ask
-ToWorker = Init | Ping | Pause | Resume | Shutdown | Notify | ChildEvents | Answered | Refused
+FromWorker = Hello | Step | Ready | StartFailed | Goodbye | Pong | Done | Refused | Ask | HandedOver | Forward
+ToWorker = (
+    Init
+    | Ping
+    | Pause
+    | Resume
+    | Shutdown
+    | Notify
+    | ChildEvents
+    | Answered
+    | Refused
+    | HandOver
+    | TakeBack
+    | Retire
+)
 FromClient = (
     Pause
     | Resume
@@ -272,6 +337,7 @@ FromClient = (
     | RestartChild
     | DeleteChild
     | Restart
+    | Update
     | StopTree
 )
 ToClient = Done | Refused | Report | Outcome

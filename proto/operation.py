@@ -27,6 +27,8 @@ class Call(Message, tag="call", frozen=True):
     cancel_running: bool = False
     void: bool = False
     idempotency_key: str | None = None
+    posted: bool = False
+    """Nobody waits for the answer."""
 
 
 class HttpRequest(Message, tag="http", frozen=True):

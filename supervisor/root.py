@@ -25,6 +25,7 @@ from supervisor.fleet.links import Links
 from supervisor.fleet.lives import Actor, Life, Register
 from supervisor.fleet.services import Directories, Services
 from supervisor.fleet.subscriptions import Subscriptions
+from supervisor.fleet.updates import Updates
 from supervisor.loop import Loop
 from supervisor.notify import notify
 from supervisor.packages import Packages
@@ -149,7 +150,8 @@ class Root:
         subscriptions = Subscriptions(s)
         heartbeat = Heartbeat(s, deaths)
         s.links = Links(s, births, refusals, families.on_ask)
-        gate = Gate(s, deaths, subscriptions, refusals, self.about, self.stop)
+        self._updates = updates = Updates(s, births, deaths)
+        gate = Gate(s, deaths, subscriptions, updates, refusals, self.about, self.stop)
         s.history.on_events += [subscriptions.on_events, families.on_events]
         s.forest.on_observed = self._observed
         s.forest.on_up = self._tree_up
@@ -157,6 +159,7 @@ class Root:
         deaths.on_end.append(self._life_ended)
         deaths.on_end.append(lambda life: s.loop.call_soon(lambda: subscriptions.on_actor_gone(life.actor)))
         deaths.on_end.append(lambda life: s.loop.call_soon(lambda: _bury(s.register, life.actor)))
+        updates.on_switched = [heartbeat.watch, lambda life: self._progress("started", life)]
         births.on_started = [heartbeat.watch, families.on_started, lambda life: self._progress("started", life)]
         s.loop.add_socket(s.sockets.control, s.links.on_frames, copy=False)
         s.loop.add_socket(s.sockets.gate, gate.on_frames, copy=False)
@@ -284,7 +287,8 @@ class Root:
     def _close(self) -> None:
         """Give everything back; end what may be left of the workers (nothing, after an orderly end)."""
         s = self._s
-        for life in s.register.lives():
+        self._updates.close()
+        for life in s.register.processes():
             if life.pidfd >= 0:
                 send_signal(life.pidfd, signal.SIGKILL)
                 os.waitid(os.P_PIDFD, life.pidfd, os.WEXITED)

@@ -22,6 +22,7 @@ from theater.aiosubscription import AsyncSubscription
 from theater.cause import Cause, from_plain
 from theater.client import ClientClosed, connect_run, counts_in, spec_in, wait_for_run
 from theater.conversation import DEFAULT, Order, T, Talk, Timeout, Who
+from theater.errors import ChannelClosed, Moved
 from theater.records import (
     ActorMetrics,
     ActorStatus,
@@ -293,6 +294,12 @@ class AsyncActorHandle:
         """Stop the actor gracefully; returns when its process is reaped."""
         return await self._client.converse(conversation.shutdown(self._who, timeout))
 
+    async def update_package(self, package: str | os.PathLike[str], *, timeout: float | None = None) -> int:
+        """Go on with another package (see ``ActorHandle.update_package``)."""
+        path = os.path.abspath(os.fspath(package))
+        outcome = await self._client.converse(conversation.update_package(self._who, path, timeout))
+        return int(outcome["incarnation"])
+
     async def terminate(self, *, timeout: Timeout = DEFAULT) -> StopReport:
         """Kill the actor at once; returns when its process is reaped."""
         return await self._client.converse(conversation.terminate(self._who, timeout))
@@ -345,13 +352,19 @@ class AsyncActorHandle:
         link = self._client.link()
         route = None if order.retry_on_restart else link.known(self._who)
         signatures = self._client.signatures.get(route.package) if route is not None else None
-        if route is None or signatures is None:
-            encode = answers.encoder(self._client.signatures, name, params, self._note)
-            return await link.converse(conversation.call(self._who, encode, order))
-        self._last = route.incarnation
-        full, body = signatures.encode(name, params)
-        limit = conversation.call_limit(order, route)
-        return await link.operate(route, operation.Call, conversation.call_fields(full, order, limit), limit, body)
+        if route is not None and signatures is not None:
+            self._last = route.incarnation
+            full, body = signatures.encode(name, params)
+            limit = conversation.call_limit(order, route)
+            fields = conversation.call_fields(full, order, limit)
+            try:
+                return await link.operate(route, operation.Call, fields, limit, body)
+            except (Moved, ChannelClosed) as error:
+                if not conversation.has_moved(error):
+                    raise
+                conversation.refuse_pinned(self._who)
+        encode = answers.encoder(self._client.signatures, name, params, self._note)
+        return await link.converse(conversation.call(self._who, encode, order))
 
     def _note(self, route: Route) -> None:
         self._last = route.incarnation

@@ -18,6 +18,7 @@ from theater.errors import (
     ActorError,
     ChannelClosed,
     MailboxFull,
+    Moved,
     OperationTimeout,
     UnexpectedError,
     from_wire,
@@ -171,7 +172,10 @@ class AsyncLink:
             route.busy -= 1
             route.waiter.pop(request, None)
         if isinstance(message, operation.Failed):
-            raise from_wire(message.kind, message.data)
+            error = from_wire(message.kind, message.data)
+            if isinstance(error, Moved):
+                self.wires.moved(route)
+            raise error
         answered: list[bytes] = bodies
         return answered
 

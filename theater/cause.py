@@ -13,17 +13,19 @@ KILLED = "killed"
 CRASHED = "crashed"
 START_FAILED = "start_failed"
 PARENT_GONE = "parent_gone"
+UPDATED = "updated"
 
-CLEAN = frozenset((COMPLETED, STOPPED, PARENT_GONE))
+CLEAN = frozenset((COMPLETED, STOPPED, PARENT_GONE, UPDATED))
 
 
 class Cause(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The termination cause of one incarnation.
 
-    ``kind`` is one of completed, stopped, failed, killed, crashed, start_failed, parent_gone. Which other fields are
-    set depends on it: completed: ``value`` (bytes or None); stopped, killed: ``by``; killed: ``escalated``; failed:
-    ``function`` and ``text`` of the error event; crashed: ``signal`` or ``exit_code``, and ``text`` (why, or the tail
-    of what the process wrote to stderr); start_failed: ``step`` and ``text``; parent_gone: ``parent``.
+    ``kind`` is one of completed, stopped, failed, killed, crashed, start_failed, parent_gone, updated (another
+    incarnation has taken over, with another package). Which other fields are set depends on it: completed: ``value``
+    (bytes or None); stopped, killed: ``by``; killed: ``escalated``; failed: ``function`` and ``text`` of the error
+    event; crashed: ``signal`` or ``exit_code``, and ``text`` (why, or the tail of what the process wrote to stderr);
+    start_failed: ``step`` and ``text``; parent_gone: ``parent``.
     """
 
     kind: str
@@ -47,7 +49,7 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         match self.kind:
             case "completed":
                 return "normal"
-            case "stopped" | "parent_gone":
+            case "stopped" | "parent_gone" | "updated":
                 return "shutdown"
             case "killed":
                 return "killed"
@@ -82,6 +84,8 @@ def describe(cause: Cause | dict[str, Any]) -> str:
             return f"start failed at {cause.step or '?'}: {cause.text or '?'}"
         case "parent_gone":
             return f"parent {cause.parent or '?'} is gone"
+        case "updated":
+            return "updated to another package"
         case _:
             return cause.kind
 

@@ -18,8 +18,8 @@ import msgspec
 
 from proto import control, info, operation
 from proto.envelope import Codec, Message
-from theater.cause import from_plain
-from theater.errors import ChannelClosed, NotFound, OperationTimeout, UnexpectedError
+from theater.cause import UPDATED, from_plain
+from theater.errors import ActorError, ChannelClosed, Moved, NotFound, OperationTimeout, UnexpectedError
 from theater.records import ActorStatus, HttpResponse, StopReport, status_from
 from theater.wires import Route, SupervisorGone
 
@@ -30,6 +30,8 @@ INFO_TIMEOUT_S: Final = 5.0
 """Questions and orders (lifecycle section 12)."""
 CALL_MARGIN_S: Final = 5.0
 """Added to the actor's call deadline, so that a runaway is reported as the trap it is."""
+UPDATE_TIMEOUT_S: Final = 60.0
+"""How long a new package has to get ready (supervisor.fleet.updates)."""
 STOP_MARGIN_S: Final = 10.0
 """Added to the time a stop may take before we stop waiting for its report."""
 ATTEMPTS_MAX: Final = 5
@@ -139,7 +141,7 @@ def post(who: Who, encode: Callable[[Route], Talk[tuple[str, bytes]]], timeout: 
     """Send a call and go on: nobody waits for it to be done, and its result is discarded."""
     route = yield from locate(who, info_limit(timeout))
     name, body = yield from encode(route)
-    yield Post(route, operation.Call, (name, None, None, True, False, True), body)
+    yield Post(route, operation.Call, (name, None, None, True, False, True, None, True), body)
 
 
 def http_request(who: Who, fields: tuple[Any, ...], body: bytes, order: Order) -> Talk[HttpResponse]:
@@ -186,12 +188,30 @@ def _through_deaths(
             raise OperationTimeout(limit) from None
         except SupervisorGone:
             raise
-        except ChannelClosed as closed:
+        except (Moved, ChannelClosed) as closed:
+            if has_moved(closed):
+                refuse_pinned(who)
+                route = yield from _next_life(who.target, ChannelClosed(None), _left(began, limit))
+                continue
             is_last = number >= (ATTEMPTS_MAX if order.idempotency_key is not None else 2)
             if is_last or not order.retry_on_restart or who.incarnation is not None:
                 raise
             route = yield from _next_life(who.target, closed, _left(began, limit))
     raise AssertionError("unreachable")
+
+
+def has_moved(error: ActorError) -> bool:
+    """Whether a call was not executed because another worker had taken over, after an update."""
+    if isinstance(error, Moved):
+        return True
+    cause = error.data[0] if isinstance(error, ChannelClosed) else None
+    return isinstance(cause, dict) and cause.get("kind") == UPDATED
+
+
+def refuse_pinned(who: Who) -> None:
+    """A handle of the one life that has moved on is told so: ChannelClosed."""
+    if who.incarnation is not None:
+        raise ChannelClosed({"kind": UPDATED}) from None
 
 
 def locate(who: Who, timeout: float | None, may_wait: bool = False) -> Talk[Route]:
@@ -209,7 +229,7 @@ def locate(who: Who, timeout: float | None, may_wait: bool = False) -> Talk[Rout
     return route
 
 
-def _next_life(target: str, closed: ChannelClosed, timeout: float | None) -> Talk[Route]:
+def _next_life(target: str, closed: ActorError, timeout: float | None) -> Talk[Route]:
     """Wait until the actor is there again; give up with the cause of its end when nobody restarts it."""
     began = monotonic()
     pause = RETRY_FIRST_S
@@ -229,7 +249,7 @@ def _next_life(target: str, closed: ChannelClosed, timeout: float | None) -> Tal
         pause = min(pause * 2, RETRY_MAX_S)
 
 
-def _refuse_if_final(target: str, closed: ChannelClosed, waited_s: float) -> Talk[None]:
+def _refuse_if_final(target: str, closed: ActorError, waited_s: float) -> Talk[None]:
     try:
         status = yield from get_status(Who(target), DEFAULT)
     except NotFound:
@@ -294,6 +314,16 @@ def order(who: Who, kind: Callable[..., Message], fields: tuple[Any, ...], timeo
     message: Message
     message, _ = yield Ask(control.FROM_CLIENT, kind, (who.target, *fields), info_limit(timeout))
     return message
+
+
+def update_package(who: Who, package: str, timeout: float | None) -> Talk[dict[str, Any]]:
+    """Go on with another package; returns the incarnation that serves now and the package's digest."""
+    limit = (UPDATE_TIMEOUT_S if timeout is None else timeout) + STOP_MARGIN_S
+    outcome = yield from order(who, control.Update, (package, _ms(timeout)), limit)
+    value = getattr(outcome, "value", None)
+    if not isinstance(value, dict):
+        raise UnexpectedError(f"expected an outcome, got {type(outcome).__name__}")
+    return value
 
 
 def shutdown(who: Who, timeout: float | None) -> Talk[StopReport]:

@@ -139,6 +139,15 @@ class UpdatePackageError(ActorError):
         return f"Failed to update package: {self.data[0]}"
 
 
+class Moved(ActorError):
+    """Another worker serves the actor by now, after an update; handles ask where and try again by themselves."""
+
+    kind = "moved"
+
+    def text(self) -> str:
+        return "Actor has moved to another worker"
+
+
 class Paused(ActorError):
     """The actor is paused and was told to reject work meanwhile."""
 
@@ -238,6 +247,7 @@ KINDS: dict[str, type[ActorError]] = {
         UnexpectedError,
         SerializationError,
         UpdatePackageError,
+        Moved,
         Paused,
         NotPaused,
         HandlerError,

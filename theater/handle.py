@@ -12,6 +12,7 @@ from proto import control, info, operation
 from theater import answers, conversation
 from theater.cause import Cause, from_plain
 from theater.conversation import DEFAULT, Order, Timeout, Who
+from theater.errors import ChannelClosed, Moved
 from theater.records import (
     ActorMetrics,
     ActorStatus,
@@ -198,6 +199,20 @@ class ActorHandle:
         """
         return self._client.converse(conversation.shutdown(self._who, timeout))
 
+    def update_package(self, package: str | os.PathLike[str], *, timeout: float | None = None) -> int:
+        """Go on with another package, with the state and without an error for any caller (hot update).
+
+        Returns the number of the incarnation that serves now. An export ``theater:simple/actor.migrate`` of the new
+        package turns the old state into the new one; without it the state must fit as it is. ``timeout``: seconds the
+        new package has to get ready (default a minute).
+
+        Raises:
+            UpdatePackageError: the old package goes on serving; says why.
+        """
+        path = os.path.abspath(os.fspath(package))
+        outcome = self._client.converse(conversation.update_package(self._who, path, timeout))
+        return int(outcome["incarnation"])
+
     def terminate(self, *, timeout: Timeout = DEFAULT) -> StopReport:
         """Kill the actor at once, whatever it is doing; returns when its process is reaped."""
         return self._client.converse(conversation.terminate(self._who, timeout))
@@ -266,13 +281,19 @@ class ActorHandle:
         link = self._client.link()
         route = None if order.retry_on_restart else link.known(self._who)
         signatures = self._client.signatures.get(route.package) if route is not None else None
-        if route is None or signatures is None:
-            encode = answers.encoder(self._client.signatures, name, params, self._note)
-            return link.converse(conversation.call(self._who, encode, order))
-        self._last = route.incarnation
-        full, body = signatures.encode(name, params)
-        limit = conversation.call_limit(order, route)
-        return link.operate(route, operation.Call, conversation.call_fields(full, order, limit), limit, body)
+        if route is not None and signatures is not None:
+            self._last = route.incarnation
+            full, body = signatures.encode(name, params)
+            limit = conversation.call_limit(order, route)
+            fields = conversation.call_fields(full, order, limit)
+            try:
+                return link.operate(route, operation.Call, fields, limit, body)
+            except (Moved, ChannelClosed) as error:
+                if not conversation.has_moved(error):
+                    raise
+                conversation.refuse_pinned(self._who)
+        encode = answers.encoder(self._client.signatures, name, params, self._note)
+        return link.converse(conversation.call(self._who, encode, order))
 
     def _note(self, route: Route) -> None:
         self._last = route.incarnation

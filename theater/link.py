@@ -19,7 +19,7 @@ import zmq
 from proto import control, info, operation
 from proto.envelope import Codec, Message
 from theater.conversation import Ask, AwaitEnd, Operate, Pause, Post, T, Talk, Where, Who
-from theater.errors import ActorError, ChannelClosed, OperationTimeout, UnexpectedError, from_wire
+from theater.errors import ActorError, ChannelClosed, Moved, OperationTimeout, UnexpectedError, from_wire
 from theater.rundir import Run
 from theater.wires import LAST_WORDS_S, NOBLOCK, POSTED_LINGER_MS, Pool, Received, Route, SupervisorGone, Wires, send
 
@@ -131,6 +131,9 @@ class Link:
             return self._await_reply(route, request, timeout)
         except (OperationTimeout, KeyboardInterrupt):
             self._cancel(route, request)
+            raise
+        except Moved:
+            self.wires.moved(route)
             raise
 
     def post(self, route: Route, kind: Callable[..., Message], fields: Sequence[Any], body: bytes) -> None:

@@ -207,6 +207,11 @@ class Wires:
             del self.routes[target]
         self.dropped.append(route)
 
+    def moved(self, route: Route) -> None:
+        """Another worker serves the actor: ask where it is next time. Answers that are still due come by this route."""
+        for target in [target for target, known in self.routes.items() if known is route]:
+            del self.routes[target]
+
     def all_routes(self) -> tuple[Route, ...]:
         """Every route in use."""
         return tuple(self._lives.values())

@@ -142,6 +142,7 @@ class Desk:
                 wait=message.wait,
                 cancel_running=message.cancel_running,
                 idempotency_key=message.idempotency_key,
+                posted=message.posted,
             )
         return _OTHERS[type(message)](identity, message)
 

@@ -89,7 +89,7 @@ class Incarnation:
         """Guest time; there before the door, since instantiating runs guest code."""
         self.in_guest = True
         """The guest thread is not at the desk: it starts up, or is inside the guest."""
-        self.has_children = False
+        self.has_children = init.has_children
         """The guest has asked for a child at least once (L5.5)."""
         self.resumes = init.resume
         """``init`` is not called: the state is one that was committed."""

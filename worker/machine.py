@@ -41,6 +41,8 @@ class Machine:
         "earliest_expiry_ns",
         "gaps",
         "guest_stop",
+        "handed",
+        "movers",
         "pausers",
         "peak_queued",
         "queue",
@@ -75,6 +77,10 @@ class Machine:
         """The gap notice that still grows, by child."""
         self.pausers: list[Any] = []
         """Waiters of a pause that has not taken effect."""
+        self.movers: list[Any] = []
+        """Waiters of a hand-over that has not taken effect."""
+        self.handed = False
+        """Another package takes over: callers are sent on. In Paused, nothing runs any more."""
         self.stop: Stop | None = None
         """A pending stop, or the one under way."""
         self.guest_stop: Cause | None = None
@@ -208,6 +214,7 @@ class Machine:
             "queue": [operation.function for operation in self.queue],
             "waiting": len(self.waiting),
             "pausers": len(self.pausers),
+            "handed": self.handed,
             "stop": self.stop.cause.plain() if self.stop else None,
             "guest_stop": self.guest_stop is not None,
             "cause": self.cause.plain() if self.cause else None,
@@ -222,13 +229,15 @@ class Machine:
             case State.PROCESSING:
                 detail = "processing"
             case State.PAUSED:
-                return "paused"
+                return "handed over" if self.handed else "paused"
             case State.SHUTTING_DOWN:
                 return self._remaining(now_ns)
             case State.STOPPED:
                 return self.cause.kind if self.cause else ""
         if self.stop:
             return f"{detail}, stopping"
+        if self.handed:
+            return f"{detail}, handing over"
         return f"{detail}, pausing" if self.pausers else detail
 
     def _remaining(self, now_ns: int) -> str:

@@ -43,6 +43,19 @@ class Announce(Action, frozen=True, gc=False):
     """The start is complete: tell the root (Ready)."""
 
 
+class Handed(Action, frozen=True, gc=False):
+    """Tell this waiter what the next incarnation begins from: nothing changes it any more."""
+
+    waiter: Any
+
+
+class Forward(Action, frozen=True, gc=False):
+    """Have the next incarnation do this; nobody waits for it."""
+
+    function: str
+    payload: Any
+
+
 class ArmStopDeadline(Action, frozen=True, gc=False):
     """Say StopDeadline at this time, whatever was armed before."""
 

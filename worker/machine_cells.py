@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 PAUSE_WHILE_STARTING = "Cannot pause during startup"
 PAUSE_WHILE_PROCESSING = "Cannot pause during operation"
 RUNS_ON = "the operation has begun and runs on"
-UPDATE_REFUSED = ("update_package", ("not supported",))
+HANDED = "another package takes over at this moment"
+UPDATE_REFUSED = ("update_package", ("ask the supervisor: handle.update_package, or `theater update`",))
 
 # -- operations ----------------------------------------------------------------
 
@@ -36,6 +37,8 @@ def queue(m: Machine, operation: Operation, now_ns: int) -> list[Action]:
     """Accept, to be answered later; beyond the bound the caller waits for room, if it wants to (L3)."""
     if m.stop is not None:
         return refuse_stopping(m, operation, now_ns)
+    if m.handed:
+        return send_on(operation)
     if m.queued_callers < m.rules.operation_queue_max:
         m.put(operation)
     elif operation.wait and len(m.waiting) < m.rules.waiting_callers_max:
@@ -47,13 +50,13 @@ def queue(m: Machine, operation: Operation, now_ns: int) -> list[Action]:
 
 def hold(m: Machine, operation: Operation, now_ns: int) -> list[Action]:
     """Paused: keep it for later, or refuse where the actor says so."""
-    if m.rules.reject_when_paused:
+    if m.rules.reject_when_paused and not m.handed:
         return [Refuse(operation.waiter, "paused")]
     return queue(m, operation, now_ns)
 
 
 def update_now(m: Machine, operation: Operation, now_ns: int) -> list[Action]:
-    """Idle, Paused: an update is served without leaving the state; for now by refusing it."""
+    """Idle, Paused: an update is not ours to serve."""
     return [Refuse(operation.waiter, *UPDATE_REFUSED)]
 
 
@@ -131,7 +134,12 @@ def pause_now(m: Machine, notice: notices.Pause, now_ns: int) -> list[Action]:
 
 def pause_again(m: Machine, notice: notices.Pause, now_ns: int) -> list[Action]:
     """Paused already."""
-    return [Answer(notice.waiter)]
+    return refuse_handed(m, notice, now_ns) if m.handed else [Answer(notice.waiter)]
+
+
+def refuse_handed(m: Machine, notice: Any, now_ns: int) -> list[Action]:
+    """Orders in the middle of an update."""
+    return [Refuse(notice.waiter, "unexpected", (HANDED,))]
 
 
 def pause_starting(m: Machine, notice: notices.Pause, now_ns: int) -> list[Action]:
@@ -160,6 +168,8 @@ def refuse_order(m: Machine, notice: Any, now_ns: int) -> list[Action]:
 
 def resume_now(m: Machine, notice: notices.Resume, now_ns: int) -> list[Action]:
     """Paused: go on, with the queue first."""
+    if m.handed:
+        return refuse_handed(m, notice, now_ns)
     return [Answer(notice.waiter), *go_on(m, now_ns)]
 
 
@@ -176,6 +186,61 @@ def resume_pending(m: Machine, notice: notices.Resume, now_ns: int) -> list[Acti
         return [Refuse(notice.waiter, "not_paused")]
     withdrawn, m.pausers = m.pausers, []
     return [Answer(notice.waiter), *refuse_all(withdrawn, "not_paused")]
+
+
+# -- hot update ----------------------------------------------------------------
+
+
+def hand_over_now(m: Machine, notice: notices.HandOver, now_ns: int) -> list[Action]:
+    """Idle: at once."""
+    m.handed = True
+    m.become(State.PAUSED, now_ns)
+    return [actions.Handed(notice.waiter)]
+
+
+def hand_over_later(m: Machine, notice: notices.HandOver, now_ns: int) -> list[Action]:
+    """Processing: after the operation under way, and what the host has queued. Callers are sent on at once."""
+    if m.stop is not None or m.guest_stop is not None:
+        return [Refuse(notice.waiter, "shutting_down")]
+    if m.handed:
+        return refuse_handed(m, notice, now_ns)
+    m.handed = True
+    m.movers.append(notice.waiter)
+    sent_on: list[Action] = []
+    for operation in m.callers():
+        m.remove(operation)
+        sent_on += send_on(operation)
+    return sent_on
+
+
+def refuse_hand_over(m: Machine, notice: notices.HandOver, now_ns: int) -> list[Action]:
+    """Starting, Paused: not now."""
+    if m.handed:
+        return refuse_handed(m, notice, now_ns)
+    text = "it is paused: resume it first" if m.state is State.PAUSED else "it is still starting"
+    return [Refuse(notice.waiter, "update_package", (text,))]
+
+
+def take_back(m: Machine, notice: notices.TakeBack, now_ns: int) -> list[Action]:
+    """Paused: nobody takes over; go on. Elsewhere there is nothing to take back."""
+    if not m.handed:
+        return [Answer(notice.waiter)]
+    m.handed = False
+    return [Answer(notice.waiter), *go_on(m, now_ns)]
+
+
+def take_back_pending(m: Machine, notice: notices.TakeBack, now_ns: int) -> list[Action]:
+    """Processing: withdraw a hand-over that has not taken effect."""
+    movers, m.movers = m.movers, []
+    m.handed = False
+    return [*refuse_all(movers, "cancelled"), Answer(notice.waiter)]
+
+
+def send_on(operation: Operation) -> list[Action]:
+    """Another worker serves the actor, or will: what nobody waits for is given to it, whoever waits is told."""
+    if isinstance(operation, notices.Call) and operation.posted and operation.refusal is None:
+        return [actions.Forward(operation.function, operation.payload), Answer(operation.waiter)]
+    return [Refuse(operation.waiter, "moved")]
 
 
 def cancel_queued(m: Machine, notice: notices.Cancel, now_ns: int) -> list[Action]:

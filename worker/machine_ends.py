@@ -41,6 +41,18 @@ def stop_joins(m: Machine, notice: notices.Shutdown, now_ns: int) -> list[Action
     return _accept_stop(m, notice, now_ns)
 
 
+def retire(m: Machine, notice: notices.Retire, now_ns: int) -> list[Action]:
+    """Paused: handed over, and the next package serves."""
+    if not m.handed:
+        return [Refuse(notice.waiter, "unexpected", ("nothing was handed over",))]
+    return [Answer(notice.waiter), *_end(m, Cause(kind=causes.UPDATED), now_ns)]
+
+
+def no_retirement(m: Machine, notice: notices.Retire, now_ns: int) -> list[Action]:
+    """Elsewhere."""
+    return [Refuse(notice.waiter, "unexpected", ("nothing was handed over",))]
+
+
 def stop_done(m: Machine, notice: notices.Shutdown, now_ns: int) -> list[Action]:
     """Stopped already."""
     return _answer_if_any(notice.waiter)
@@ -196,8 +208,15 @@ def go_on(m: Machine, now_ns: int) -> list[Action]:
     if m.stop is not None:
         return leave(m, now_ns)
     if m.guest_stop is not None:
+        m.handed = False
         return [*_begin_stop(m, m.guest_stop, m.rules.shutdown_ms, now_ns), *leave(m, now_ns)]
-    if m.pausers:
+    if m.movers and not m.queue:
+        movers, m.movers = m.movers, []
+        pausers, m.pausers = m.pausers, []
+        m.become(State.PAUSED, now_ns)
+        sorry = refuse_all(pausers, "unexpected", "another package has taken over; pause it again")
+        return [*sorry, *(actions.Handed(waiter) for waiter in movers)]
+    if m.pausers and not m.movers:
         pausers, m.pausers = m.pausers, []
         m.become(State.PAUSED, now_ns)
         return [Answer(waiter) for waiter in pausers]
@@ -244,8 +263,9 @@ def _end(m: Machine, cause: Cause, now_ns: int) -> list[Action]:
 
 def _refuse_waiting(m: Machine, kind: str, *data: Any) -> list[Action]:
     pausers, m.pausers = m.pausers, []
+    movers, m.movers = m.movers, []
     callers = [operation.waiter for operation in m.drop_all()]
-    return [*refuse_all(callers, kind, *data), *refuse_all(pausers, kind, *data)]
+    return [*refuse_all(callers, kind, *data), *refuse_all([*pausers, *movers], kind, *data)]
 
 
 def refuse_all(waiters: list[Any], kind: str, *data: Any) -> list[Action]:

@@ -41,12 +41,14 @@ class Operation(msgspec.Struct, eq=False, kw_only=True):
 class Call(Operation, eq=False, kw_only=True):
     """Call, CallVoid, HttpRequest: an operation somebody waits for."""
 
+    posted: bool = False
+    """Nobody reads the answer."""
     idempotency_key: str | None = None
     """Not to be executed again once it has returned under this key."""
 
 
 class UpdatePackage(Operation, eq=False, kw_only=True):
-    """Exchange the package; refused until hot update exists (lifecycle 3.1)."""
+    """Exchange the package: that is the supervisor's to do, who is asked by handles (lifecycle 3.1)."""
 
 
 class HostCall(Operation, eq=False, kw_only=True):
@@ -66,6 +68,24 @@ class Pause(Notice, frozen=True, gc=False):
 
     waiter: Any
     if_idle: bool = False
+
+
+class HandOver(Notice, frozen=True, gc=False):
+    """Another package takes over: stop at the next place between two operations."""
+
+    waiter: Any
+
+
+class TakeBack(Notice, frozen=True, gc=False):
+    """It does not after all: go on."""
+
+    waiter: Any
+
+
+class Retire(Notice, frozen=True, gc=False):
+    """It has: end."""
+
+    waiter: Any
 
 
 class Resume(Notice, frozen=True, gc=False):
@@ -169,6 +189,7 @@ __all__ = [
     "Cancel",
     "Declined",
     "GuestAskedShutdown",
+    "HandOver",
     "HostCall",
     "Left",
     "Loaded",
@@ -178,12 +199,14 @@ __all__ = [
     "Pause",
     "Rejected",
     "Resume",
+    "Retire",
     "Returned",
     "SetupDone",
     "SetupFailed",
     "Shutdown",
     "StepReached",
     "StopDeadline",
+    "TakeBack",
     "Terminate",
     "TimePassed",
     "Trapped",

@@ -79,6 +79,9 @@ class Post:
             control.Answered: self._answered,
             control.Refused: self._answered,
             control.Init: self._second_init,
+            control.HandOver: lambda message, bodies: self._feed(n.HandOver(Orderer(message.id))),
+            control.TakeBack: lambda message, bodies: self._feed(n.TakeBack(Orderer(message.id))),
+            control.Retire: lambda message, bodies: self._feed(n.Retire(Orderer(message.id))),
         }
         self._perform: dict[type, Callable[[Any], None]] = {
             act.Answer: self._answer,
@@ -87,6 +90,8 @@ class Post:
             act.StartInit: self._hand_over,
             act.Announce: self._hand_over,
             act.Leave: self._hand_over,
+            act.Handed: self._handed,
+            act.Forward: self._forward,
             act.ArmStopDeadline: lambda action: self.arm(action.at_ns),
             act.ReleaseHostCalls: lambda action: inc.asks.release(),
             act.InterruptGuest: lambda action: None,  # performed by feed
@@ -269,6 +274,15 @@ class Post:
         else:
             self._reply(action)
 
+    def _handed(self, action: act.Handed) -> None:
+        """Between two operations, for good: what is recorded is all there is."""
+        recorder, waiter = self._inc.recorder, action.waiter
+        assert isinstance(waiter, Orderer) and recorder.head is not None
+        self._send(control.HandedOver(waiter.id, recorder.seq, recorder.head), [self._inc.state])
+
+    def _forward(self, action: act.Forward) -> None:
+        self._send(control.Forward(action.function), [action.payload])
+
     def _reply(self, action: act.Answer | act.Refuse) -> None:
         """Leave it for whoever holds the desk next; that is soon: the bell, or our own next tick."""
         self._inc.replies.append(action)
@@ -290,6 +304,10 @@ class Post:
                     self._refuse(message)
                 case act.ArmStopDeadline():
                     self.arm(message.at_ns)
+                case act.Handed():
+                    self._handed(message)
+                case act.Forward():
+                    self._forward(message)
                 case act.Exit():
                     self._exit(message.cause)
                 case _:

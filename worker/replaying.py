@@ -175,8 +175,9 @@ class Replayer:
         said = payloads.read(event.data)
         match said:
             case payloads.Genesis() | payloads.Incarnation():
-                self._begin(said)
-                self._cursor.advance()
+                if not self._passes_over(said):
+                    self._begin(said)
+                    self._cursor.advance()
             case payloads.Call() if not self._is_theater_shutdown(said):
                 self._cursor.advance()
                 self._call(said)
@@ -189,6 +190,20 @@ class Replayer:
         """Theater's chains may end with a call named shutdown that never reached the guest."""
         is_last = self._cursor.current_position() == self._cursor.total_events() - 1
         return is_last and said.function == "shutdown" and said.params == Tuple(())
+
+    def _passes_over(self, said: payloads.Genesis | payloads.Incarnation) -> bool:
+        """Lives with another package, up to an update to this one: the marker there says from what state it goes on."""
+        if self._package is None or said.package == self._package:
+            return False
+        for index in range(self._cursor.current_position() + 1, len(self._events)):
+            if self._events[index].event_type == "incarnation":
+                later = payloads.read(self._events[index].data)
+                if isinstance(later, payloads.Incarnation) and later.recovered == "update":
+                    while self._cursor.current_position() < index:
+                        self._cursor.advance()
+                    self._close()
+                    return True
+        return False
 
     def _begin(self, said: payloads.Genesis | payloads.Incarnation) -> None:
         if self._package is not None and said.package != self._package:

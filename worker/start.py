@@ -58,9 +58,19 @@ def load(inc: Incarnation, preloaded: Any, bodies: list[bytes]) -> PackDoor:
     if init.history is None:
         encoded = bodies[0] if bodies else contract.NO_STATE
         inc.state = contract.initial_state(init.state_kind, init.state, encoded, door.functions.get(INIT))
+        if init.migrates:
+            step("migrate")
+            inc.state = _taken_over(inc, door)
+            door.answer_from(live)
     inc.door = door
     step("services")
     return door
+
+
+def _taken_over(inc: Incarnation, door: PackDoor) -> bytes:
+    from worker.takeover import taken_over
+
+    return taken_over(door, inc.state, inc.options)
 
 
 def _repeats(inc: Incarnation) -> Repeats:

@@ -30,6 +30,7 @@ VERBS: dict[str, str] = {
     "inspect": "the state of an actor at any event of its history",
     "diff": "what changed in an actor's state between two events",
     "rehearse": "try a new package against recorded histories",
+    "update": "have actors go on with another package, without an interruption",
     "logs": "log lines of the supervisor, the workers and their guests",
     "pause": "pause actors after their current call",
     "resume": "let paused actors go on",

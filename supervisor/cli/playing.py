@@ -57,7 +57,8 @@ def job_of_actor(history: History, actor: StoredActor, args: argparse.Namespace)
         for batch in history.reader.batches(actor.id):
             file.write(batch)
         file.flush()
-        yield {"chain": file.name} | _with(actor.path, args, _declared(history, actor.path, args))
+        declared, kept = _declared(history, actor.path, args), _kept(history, actor)
+        yield {"chain": file.name} | _with(actor.path, args, declared, kept)
 
 
 def place_of(text: str | None) -> int | str | None:
@@ -67,9 +68,9 @@ def place_of(text: str | None) -> int | str | None:
     return text
 
 
-def _with(what: str, args: argparse.Namespace, spec: ActorSpec | None) -> Job:
+def _with(what: str, args: argparse.Namespace, spec: ActorSpec | None, kept: str | None = None) -> Job:
     """The package and its options."""
-    package = args.package or (spec.package if spec is not None else None)
+    package = args.package or kept or (spec.package if spec is not None else None)
     if package is None:
         raise ReplayProblem(f"{what}: no tree file says which package it ran; name it with --package")
     options = {} if spec is None else msgspec.to_builtins(spec.options)
@@ -84,6 +85,14 @@ def _declared(history: History, path: str, args: argparse.Namespace) -> ActorSpe
     from theater.config import load_tree
 
     return _at(load_tree(tree_file).spec, path.strip("/").split("/"))
+
+
+def _kept(history: History, actor: StoredActor) -> str | None:
+    """The package of the actor's last life, where the store keeps it: it was updated, or spawned from bytes."""
+    from supervisor.store.packages import kept_package
+
+    lives = history.reader.incarnations(actor.id)
+    return kept_package(history.reader.directory, lives[-1].package) if lives else None
 
 
 def _at(spec: SupervisorSpec, names: list[str]) -> ActorSpec | None:

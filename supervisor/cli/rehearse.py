@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ("actor", "verdict", "events", "where")
 IDENTICAL, SAME_RESULTS, DIVERGED, FAILED = "identical", "same results", "diverged", "failed"
+GOOD_ENOUGH = (IDENTICAL, SAME_RESULTS)
 COLOURS = {IDENTICAL: GOOD, DIVERGED: BAD, FAILED: BAD}
 INSIDE = ("state", "hash")
 """Kinds of differences no caller has seen."""
@@ -47,14 +48,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the verb."""
-    with opened(args) as history:
-        actors = [history.actor(target) for target in args.actor]
-        rows = list(_rehearsed(history, actors, args))
+    rows = rehearsed(args)
     show(rows, COLUMNS, args.output, COLOURS)
     verdicts = {row["verdict"] for row in rows}
     if FAILED in verdicts:
         return exits.CONFIGURATION
     return exits.FAILED if DIVERGED in verdicts else exits.OK
+
+
+def rehearsed(args: argparse.Namespace) -> list[dict[str, Any]]:
+    """Rehearse ``args.package`` with the histories of ``args.actor``; a row of COLUMNS for each."""
+    with opened(args) as history:
+        actors = [history.actor(target) for target in args.actor]
+        return list(_rehearsed(history, actors, args))
 
 
 def _rehearsed(history: History, actors: list[StoredActor], args: argparse.Namespace) -> Iterator[dict[str, Any]]:

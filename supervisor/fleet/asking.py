@@ -7,7 +7,7 @@ from typing import Any
 
 from proto import control, info
 from supervisor.fleet.links import Pending
-from supervisor.fleet.lives import Actor, Life
+from supervisor.fleet.lives import Actor, Life, family_of
 from supervisor.fleet.services import Services
 from supervisor.sockets import send
 from theater.errors import NotAChild, from_wire
@@ -77,8 +77,3 @@ class Asking:
         if child.life is None or not child.life.is_alive:
             raise Refusal(f"{child.id} is not running at the moment")
         self.services.links.question(child.life, question, Pending(b"", 0, True, answered))
-
-
-def family_of(life: Life) -> str:
-    """Name of the supervision tree of the children one incarnation has spawned."""
-    return f"{life.actor.path}#{life.number}"

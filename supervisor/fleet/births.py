@@ -14,14 +14,14 @@ import msgspec
 
 from proto import control
 from supervisor.fleet.deaths import Deaths
-from supervisor.fleet.lives import PREPARING, RUNNING, SPAWNING, STARTING, Actor, Life, ring_path
+from supervisor.fleet.lives import PREPARING, RUNNING, SPAWNING, STARTING, Actor, BirthState, Life, family_of, ring_path
 from supervisor.fleet.poison import DEAD_LETTER
 from supervisor.fleet.recovery import beginning, is_played_back, keeps_state, played_back
 from supervisor.fleet.services import Services
 from supervisor.fleet.spares import Spare, Spares, endpoint_name
 from supervisor.packages import Prepared
 from supervisor.sockets import send
-from theater.cause import START_FAILED, Cause
+from theater.cause import START_FAILED, UPDATED, Cause
 
 RING_BYTES = 256 * 1024
 
@@ -49,6 +49,25 @@ class Births:
         self._s.packages.resolve(actor.spec.package, lambda prepared: self._prepared(life, prepared))
         return life
 
+    def beside(self, update: Any, old: Life, prepared: Prepared, begins: BirthState, is_trial: bool) -> Life:
+        """Start a worker with another package beside the one that serves (supervisor.fleet.updates).
+
+        A trial records into a ring that nobody will read.
+        """
+        actor = old.actor
+        life = Life(actor, old.tree, old.ref, actor.incarnations + 1, self._s.loop.now_ns())
+        life.update, life.begins = update, begins
+        life.last_seq, life.head_hash = old.last_seq, old.head_hash
+        life.family = old.family
+        self._s.register.by_routing[life.routing] = life
+        life.step = "package"
+        if is_trial:
+            life.ring = self._s.dirs.trial_of(life.routing)
+            self._spawn(life, prepared)
+        else:
+            self._look_back(life, prepared)
+        return life
+
     # -- the steps ------------------------------------------------------------------------------------------------
 
     def _prepared(self, life: Life, prepared: Prepared) -> None:
@@ -66,7 +85,7 @@ class Births:
     def _look_back(self, life: Life, prepared: Prepared) -> None:
         """Have what the worker must know of its actor's past written down, if anything."""
         dirs, actor = self._s.dirs, life.actor
-        if is_played_back(actor, is_first_run=not self._s.recovers):
+        if life.update is None and is_played_back(actor, is_first_run=not self._s.recovers):
             life.step = "replay"
             life.history = dirs.history_of(life.routing)
             actor.birth_state = played_back()
@@ -102,7 +121,7 @@ class Births:
         self._s.spawner.spawn(boot, stderr, lambda answer: self._spawned(life, answer))
 
     def _place(self, life: Life) -> None:
-        life.ring = ring_path(self._s.dirs.rings, life)
+        life.ring = life.ring or ring_path(self._s.dirs.rings, life)
         life.endpoint = self._s.sockets.endpoint(endpoint_name(life.routing))
 
     def _become(self, life: Life, spare: Spare) -> None:
@@ -148,7 +167,8 @@ class Births:
         init, bodies = self._init(life, prepared)
         if not send(self._s.sockets.control, life.routing, control.TO_WORKER.encode(init), bodies):
             return "gone"
-        self._s.history.begin(life, prepared.digest)
+        if life.update is None:
+            self._s.history.begin(life, prepared.digest)
         life.init_sent = True
         life.step = "package"
         life.release_resolvers()
@@ -157,14 +177,15 @@ class Births:
 
     def _init(self, life: Life, prepared: Prepared) -> tuple[control.Init, list[bytes]]:
         actor, spec = life.actor, life.actor.spec
-        state = beginning(actor)
+        is_beside = life.update is not None
+        state = life.begins or beginning(actor)
         bodies = [state.value] if state.kind == "value" else []
         init = control.Init(
             actor_id=actor.id,
             path=actor.path,
             name=spec.name,
             incarnation=life.number,
-            package=spec.package,
+            package=prepared.file,
             digest=prepared.digest,
             artefact=prepared.artefact,
             manifest_digest=spec.manifest_digest,
@@ -172,7 +193,7 @@ class Births:
             ring_bytes=RING_BYTES,
             chain_seq=life.last_seq + 1,
             chain_head=life.head_hash,
-            previous_end=actor.cause.plain() if actor.cause else None,
+            previous_end=_before(life),
             grants=spec.grants,
             options=msgspec.to_builtins(spec.options),
             state=None if bodies else state.value,
@@ -185,6 +206,8 @@ class Births:
             history=life.history or None,
             repeats=life.keys or None,
             recovered=state.recovered,
+            migrates=is_beside,
+            has_children=is_beside and self._s.forest.has(family_of(life)),
         )
         return init, bodies
 
@@ -193,7 +216,11 @@ class Births:
         life.step = step
 
     def on_ready(self, life: Life, ready: control.Ready) -> None:
-        """The worker is ready: tell the core."""
+        """The worker is ready: tell the core, or the update it is for."""
+        if life.update is not None:
+            life.phase, life.was_ready, life.callbacks, life.step = RUNNING, True, ready.callbacks, ""
+            life.update.on_ready(life)
+            return
         if life.phase == STARTING:
             life.phase = RUNNING
         life.was_ready = True
@@ -206,6 +233,14 @@ class Births:
     def on_start_failed(self, life: Life, failed: control.StartFailed) -> None:
         """The worker says why it could not start; it ends next."""
         life.failure = _failure(failed.step, failed.text)
+
+
+def _before(life: Life) -> dict[str, Any] | None:
+    """How the incarnation before has ended."""
+    if life.update is not None:
+        return Cause(kind=UPDATED).plain()
+    cause = life.actor.cause
+    return cause.plain() if cause else None
 
 
 def _failure(step: str, text: str) -> Cause:

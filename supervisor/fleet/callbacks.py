@@ -5,6 +5,8 @@ Each is a host-originated operation; one the guest does not export is skipped. S
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from proto import control
 from supervisor.fleet.lives import Life
 from supervisor.fleet.services import Services
@@ -55,4 +57,14 @@ def _notify(services: Services, parent: Life, name: str, *arguments: object) -> 
     function = f"{HANDLERS}.{name}"
     if _is_wanted(parent, function):
         body = cgrf.encode(values.Tuple(arguments))  # type: ignore[arg-type]
-        send(services.sockets.control, parent.routing, control.TO_WORKER.encode(control.Notify(function)), [body])
+        give(services, parent, control.TO_WORKER.encode(control.Notify(function)), [body])
+
+
+def give(services: Services, life: Life, header: bytes, bodies: Sequence[bytes]) -> None:
+    """Send the guest something of the host's; in the middle of an update it is for whichever serves in the end."""
+    update = life.actor.update
+    if update is not None and update.is_handing:
+        update.hold(header, bodies)
+    else:
+        present = life.actor.life or life
+        send(services.sockets.control, present.routing, header, bodies)

@@ -17,7 +17,18 @@ from supervisor.fleet.poison import examine
 from supervisor.fleet.services import Services
 from supervisor.sockets import send
 from supervisor.spawner.children import ExitStatus, reap, send_signal
-from theater.cause import COMPLETED, CRASHED, FAILED, KILLED, PARENT_GONE, START_FAILED, STOPPED, Cause
+from theater.cause import (
+    COMPLETED,
+    CRASHED,
+    FAILED,
+    KILLED,
+    PARENT_GONE,
+    START_FAILED,
+    STOPPED,
+    UPDATED,
+    Cause,
+    describe,
+)
 
 STDERR_TAIL_BYTES = 2000
 GRACE_MS = 500
@@ -39,6 +50,7 @@ class Deaths:
         if not life.is_alive:
             return
         life.stop_by = life.stop_by or by
+        self._abandon_update(life, "the actor is being stopped")
         life.stop_asked_ns = life.stop_asked_ns or self._s.loop.now_ns()
         if life.phase in (PREPARING, SPAWNING) or life.step == "hello":
             self.kill(life, by)
@@ -76,7 +88,10 @@ class Deaths:
         if not life.is_alive:
             return
         killed = Cause(kind=KILLED, by=life.killed_by, escalated=life.killed_escalated)
-        self._end(life, failure or killed, None)
+        if life.update is not None:
+            self._end_beside(life, failure or killed)
+        else:
+            self._end(life, failure or killed, None)
 
     def watch(self, life: Life) -> None:
         """Follow a process that was just created."""
@@ -96,8 +111,15 @@ class Deaths:
         os.close(life.pidfd)
         life.pidfd = -1
         self._s.register.pids.discard(life.pid)
-        words = self._s.history.bury(life)
-        self._end(life, self._cause(life, status, words), status)
+        if life.update is not None:
+            words = self._s.history.drop(life)
+            self._end_beside(life, self._cause(life, status, words))
+        elif life.actor.life is not life:
+            self._s.history.retire(life)
+            self._end_retired(life, status)
+        else:
+            words = self._s.history.bury(life)
+            self._end(life, self._cause(life, status, words), status)
         self._forget_files(life)
 
     def _cause(self, life: Life, status: ExitStatus, words: Cause | None) -> Cause:
@@ -119,8 +141,30 @@ class Deaths:
             return Cause(kind=START_FAILED, step=life.step, text=f"the process {_ended(status)}" + _because(text))
         return crashed
 
+    def _abandon_update(self, life: Life, why: str) -> None:
+        update = life.actor.update
+        if update is not None and life is life.actor.life:
+            update.abandon(why)
+
+    def _end_beside(self, life: Life, cause: Cause) -> None:
+        """A worker has ended that an update had started; its actor lives elsewhere."""
+        life.phase, life.cause = ENDED, cause
+        self._s.register.by_routing.pop(life.routing, None)
+        for pending in list(life.pending.values()):
+            self._s.links.give_up(pending, control.Refused(0, "channel_closed", (cause.plain(),)))
+        life.pending.clear()
+        life.update.ended(life)
+
+    def _end_retired(self, life: Life, status: ExitStatus) -> None:
+        """A worker has ended that another has taken over from: only those who still watch it are told."""
+        life.phase, life.cause = ENDED, Cause(kind=UPDATED)
+        self._s.register.by_routing.pop(life.routing, None)
+        self._s.history.end(life, life.cause)
+        self._answer_waiters(life, life.cause, status)
+
     def _end(self, life: Life, cause: Cause, status: ExitStatus | None) -> None:
         actor = life.actor
+        self._abandon_update(life, f"the actor has ended: {describe(cause)}")
         if not life.was_ready and cause.kind in (COMPLETED, FAILED):
             # Its start was complete, or it would have said otherwise: the end overtook the word.
             life.was_ready = True

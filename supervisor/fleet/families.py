@@ -14,14 +14,13 @@ from typing import Any
 from proto import control, info
 from supervisor.core import notices as note
 from supervisor.fleet import callbacks
-from supervisor.fleet.asking import Asking, Refusal, family_of
+from supervisor.fleet.asking import Asking, Refusal
 from supervisor.fleet.deaths import Deaths
 from supervisor.fleet.links import Pending
-from supervisor.fleet.lives import Actor, BirthState, Life
+from supervisor.fleet.lives import Actor, BirthState, Life, family_of
 from supervisor.fleet.restarts import restart
 from supervisor.fleet.services import Services
 from supervisor.fleet.spawning import Names, birth_state, child_of, child_spec
-from supervisor.sockets import send
 from theater.cause import PARENT_GONE, describe
 from theater.errors import UnexpectedError
 from theater.spec import SupervisorSpec
@@ -321,7 +320,7 @@ class Families:
         if parent is None or life.actor.id not in parent.actor.subscribers or not callbacks.takes_events(parent):
             return
         message = control.ChildEvents(life.actor.id, first_seq, last_seq)
-        send(self._s.sockets.control, parent.routing, control.TO_WORKER.encode(message), [batch])
+        callbacks.give(self._s, parent, control.TO_WORKER.encode(message), [batch])
 
 
 def _parent_of(life: Life) -> Life | None:

@@ -158,7 +158,7 @@ class Forest:
         actor = self._s.register.by_path.get(path)
         owner = self._owners.get(root)
         if actor is not None and actor.tree == root and not actor.is_alive:
-            actor.spec = spec.actor
+            actor.declare(spec.actor)
             actor.restarts += 1
         else:
             known = self._s.history.identify(path)

@@ -22,6 +22,7 @@ from supervisor.fleet.lives import Actor, BirthState, Life
 from supervisor.fleet.restarts import restart
 from supervisor.fleet.services import Services
 from supervisor.fleet.subscriptions import Subscriptions
+from supervisor.fleet.updates import Updates
 from supervisor.fleet.view import actor_status, tree_view
 from supervisor.refusals import Refusals
 from theater.config.limits import NAME_BYTES_MAX
@@ -50,6 +51,7 @@ class Gate:
         services: Services,
         deaths: Deaths,
         subscriptions: Subscriptions,
+        updates: Updates,
         refusals: Refusals,
         about: Callable[[], dict[str, Any]],
         stop_tree: Callable[[bool], None],
@@ -57,6 +59,7 @@ class Gate:
         self._s = services
         self._deaths = deaths
         self._subscriptions = subscriptions
+        self._updates = updates
         self._refusals = refusals
         self._about = about
         self._stop_tree = stop_tree
@@ -87,6 +90,7 @@ class Gate:
             control.RestartChild: self._restart_child,
             control.DeleteChild: self._delete_child,
             control.Restart: self._restart,
+            control.Update: self._update,
             control.StopTree: self._stop,
         }
 
@@ -124,7 +128,7 @@ class Gate:
         life = actor.life
         if life is None or not life.is_alive:
             refuse(client, message.id, "channel_closed", actor.cause.plain() if actor.cause else None)
-        elif life.init_sent:
+        elif life.init_sent and not (actor.update is not None and actor.update.is_handing):
             return life
         elif len(life.resolvers) < WAITING_MAX:
             life.resolvers.append(lambda: again(client, message))
@@ -358,6 +362,25 @@ class Gate:
             self._clients.outcome(client, order.id, result)
 
         restart(self._s, actor, done)
+
+    def _update(self, client: bytes, order: control.Update) -> None:
+        """Hot update: another package, with the state and the callers of the present one."""
+        actor = self._actor(client, order, self._clients.refuse)
+        if actor is None or not self._clients.may_owe(client, order.id, self._clients.refuse):
+            return
+
+        def done(result: dict[str, Any] | None, why: str) -> None:
+            self._clients.paid()
+            if result is None:
+                self._clients.refuse(client, order.id, "update_package", why)
+            else:
+                self._clients.outcome(client, order.id, result)
+
+        if order.package.startswith("/") and "\0" not in order.package:
+            timeout_ms = None if order.timeout_ms is None else max(1, min(order.timeout_ms, DEADLINE_MS_MAX))
+            self._updates.begin(actor, order.package, timeout_ms, done)
+        else:
+            done(None, "expected the absolute path of a package")
 
     def _stop(self, client: bytes, order: control.StopTree) -> None:
         self._clients.tell(client, control.TO_CLIENT.encode(control.Done(order.id)))

@@ -23,6 +23,7 @@ from supervisor.fleet.services import Services
 from supervisor.refusals import Refusals
 from supervisor.sockets import send
 from supervisor.store import StoreReader, StoreWriter
+from supervisor.store.packages import keep_package
 from supervisor.store.results import Broken, Recovered, Stored, Trimmed, Trouble
 from supervisor.store.rings import remove_ring
 from theater.cause import Cause, from_plain
@@ -73,7 +74,7 @@ class History:
         self._rings: dict[str, deque[_Ring]] = {}
         self._stored: dict[str, int] = {}
         self._waiting: dict[str, list[tuple[int, Callable[[], None]]]] = {}
-        self._troubled = False
+        self._awaited: dict[Life, tuple[int, Callable[[], None]]] = {}
         self.on_events: list[OnEvents] = []
         services.loop.add_reader(self._writer.fileno(), self._on_stored)
         services.loop.add_reader(self._read_wake, self._on_read)
@@ -100,6 +101,7 @@ class History:
 
     def end(self, life: Life, cause: Cause) -> None:
         """An incarnation is over; everything it recorded was handed to the writer before."""
+        self._awaited.pop(life, None)
         if life.init_sent:
             self._writer.end_incarnation(life.actor.id, life.routing, msgspec.json.encode(cause).decode())
 
@@ -133,7 +135,23 @@ class History:
         elif len(frames) == 3:
             self._on_batch(life, message, frames[2])
 
+    def catch_up(self, life: Life) -> None:
+        """A life has become its actor's: take what it has sent before."""
+        early, life.early = life.early, []
+        for batch, body in early:
+            self._on_batch(life, batch, body)
+
+    def when_received(self, life: Life, last_seq: int, done: Callable[[], None]) -> None:
+        """Call back once everything of a life up to ``last_seq`` has arrived."""
+        if life.last_seq >= last_seq:
+            done()
+        else:
+            self._awaited[life] = (last_seq, done)
+
     def _on_batch(self, life: Life, batch: stream.EventBatch, body: bytes) -> None:
+        if life.update is not None:
+            life.early.append((batch, body))
+            return
         if batch.last_seq <= life.last_seq:
             return
         if batch.first_seq != life.last_seq + 1 or batch.prev_hash != life.head_hash:
@@ -150,6 +168,10 @@ class History:
         life.actor.last_seq, life.actor.head_hash = last_seq, head_hash
         for hook in self.on_events:
             hook(life, first_seq, last_seq, prev_hash, body)
+        awaited = self._awaited.get(life)
+        if awaited is not None and awaited[0] <= last_seq:
+            del self._awaited[life]
+            awaited[1]()
 
     def _log(self, life: Life, record: stream.LogRecord) -> None:
         level = record.level if record.level in ("debug", "info", "warning", "error") else "info"
@@ -216,6 +238,21 @@ class History:
             self._drop_rings(life.actor.id, self._stored.get(life.actor.id, -1))
         return words
 
+    def drop(self, life: Life) -> Cause | None:
+        """Forget what a life has recorded that was never its actor's; return its last words."""
+        try:
+            with RingReader.open(life.ring) as ring:
+                plain = msgspec.msgpack.decode(ring.last_words() or b"\xc0")
+            remove_ring(life.ring)
+            return from_plain({key: plain[key] for key in plain if key != "state"}) if plain else None
+        except (OSError, RingError, msgspec.MsgspecError, TypeError, AttributeError):
+            return None
+
+    def retire(self, life: Life) -> None:
+        """A life has ended that another has taken over from: its ring goes once it is stored."""
+        self._rings.setdefault(life.actor.id, deque()).append(_Ring(life.ring, life.last_seq))
+        self._drop_rings(life.actor.id, self._stored.get(life.actor.id, -1))
+
     def _read_rest(self, life: Life, ring: RingReader) -> None:
         rest = ring.batch_after(life.last_seq)
         if rest is not None:
@@ -280,6 +317,17 @@ class History:
             found = repeats(reader.events(actor.id, reverse=True), options.idempotency_keys, since_ns)
             with open(life.keys, "xb") as file:
                 file.write(msgspec.msgpack.encode(found))
+
+    def keep_package(self, file: str, digest: str, done: Callable[[str | None, str], None]) -> None:
+        """Keep a package in the store; ``done`` gets its path there, or None and why not."""
+
+        def finished(future: Any) -> None:
+            error = future.exception()
+            kept = None if error is not None else future.result()
+            self._post(lambda: done(kept, "" if error is None else f"the package cannot be kept: {error}"))
+
+        keeping = self._reader_thread.submit(keep_package, self._s.dirs.packages, file, digest)
+        keeping.add_done_callback(finished)
 
     def _opened(self) -> StoreReader:
         """The reader. In its thread."""

@@ -15,6 +15,7 @@ import msgspec
 from proto import control, info
 from proto.envelope import MessageClass, WireError, check_bodies, class_of
 from supervisor.fleet.births import Births
+from supervisor.fleet.callbacks import give
 from supervisor.fleet.lives import Life
 from supervisor.fleet.services import Services
 from supervisor.refusals import Refusals
@@ -23,7 +24,7 @@ from supervisor.sockets import credentials, send
 PENDING_MAX = 1000
 
 REFUSED = info.Refused | control.Refused
-ANSWERS = info.Info | control.Done | REFUSED
+ANSWERS = info.Info | control.Done | control.HandedOver | REFUSED
 """All a worker can answer to a question or an order."""
 
 AskHandler = Callable[[Life, control.Ask, list[bytes]], None]
@@ -98,14 +99,20 @@ class Links:
         handler = self._table.get(type(message))
         if handler is not None:
             handler(life, message)
+        elif isinstance(message, control.Ask) and life.update is not None:
+            refused = control.Refused(message.id, "unexpected", ("the package has not taken over yet",))
+            send(self._s.sockets.control, life.routing, control.TO_WORKER.encode(refused))
         elif isinstance(message, control.Ask):
             self._ask(life, message, bodies)
+        elif isinstance(message, control.Forward):
+            give(self._s, life, control.TO_WORKER.encode(control.Notify(message.function)), bodies)
         else:
             self._on_answer(life, message, bodies)
 
     def _on_ready(self, life: Life, message: control.Ready) -> None:
         self._births.on_ready(life, message)
-        self._learn(life)
+        if life.update is None:
+            self._learn(life)
 
     def _learn(self, life: Life) -> None:
         """Tell the spawner what a package says of itself, so that the next start of it need not decode that again."""

@@ -11,6 +11,8 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from proto import control
 from supervisor.core.policy import comes_back
 from supervisor.loop import Timer
@@ -34,11 +36,14 @@ class Life:
 
     __slots__ = (
         "actor",
+        "begins",
         "callbacks",
         "cause",
         "deadline",
+        "early",
         "endpoint",
         "failure",
+        "family",
         "head_hash",
         "heartbeats_missed",
         "history",
@@ -69,6 +74,7 @@ class Life:
         "token",
         "tree",
         "underway",
+        "update",
         "was_ready",
         "watchers",
     )
@@ -79,6 +85,14 @@ class Life:
         self.ref = ref
         self.number = number
         self.started_ns = started_ns
+        self.family = number
+        """The incarnation that its guest's children belong to: after an update, the one before."""
+        self.update: Any = None
+        """The update (supervisor.fleet.updates) it is to complete; None once it is the actor's life."""
+        self.begins: BirthState | None = None
+        """What it begins from, where that is known before."""
+        self.early: list[tuple[Any, bytes]] = []
+        """Batches it has sent before it was the actor's life."""
         self.routing = number.to_bytes(4, "big") + secrets.token_bytes(12)
         self.token = secrets.token_bytes(16)
         self.phase = PREPARING
@@ -165,6 +179,8 @@ class Actor:
         "subscribers",
         "suspect",
         "tree",
+        "update",
+        "updated",
     )
 
     def __init__(self, path: str, actor_id: str, spec: ActorSpec, tree: str, parent: Actor | None) -> None:
@@ -204,6 +220,22 @@ class Actor:
         """Operations that are dead letters: digest in hex -> event of the call."""
         self.subscribers: set[str] = set()
         """Ids of its children whose events it wants."""
+        self.update: Any = None
+        """The update under way (supervisor.fleet.updates)."""
+        self.updated: tuple[str, str] | None = None
+        """Package and digest it was updated to: what every later incarnation starts with."""
+
+    def declare(self, spec: ActorSpec) -> None:
+        """Take what its supervisor declares, but for the package it was updated to."""
+        self.spec = spec
+        if self.updated is not None:
+            self.goes_on_with(*self.updated)
+
+    def goes_on_with(self, package: str, digest: str) -> None:
+        """Every incarnation from now on has this package; a digest that is asked for becomes this one's."""
+        self.updated = (package, digest)
+        pinned = None if self.spec.sha256 is None else digest
+        self.spec = msgspec.structs.replace(self.spec, package=package, sha256=pinned)
 
     @property
     def is_alive(self) -> bool:
@@ -271,6 +303,10 @@ class Register:
         if self.by_id.get(actor.id) is actor:
             del self.by_id[actor.id]
 
+    def processes(self) -> list[Life]:
+        """Every life that may still have a process, those beside their actor's included (updates)."""
+        return list({id(life): life for life in (*self.by_routing.values(), *self.lives())}.values())
+
     def lives(self) -> list[Life]:
         """Every life whose process may still run."""
         return [actor.life for actor in self.by_path.values() if actor.life is not None and actor.life.is_alive]
@@ -281,6 +317,11 @@ def worker_is_gone(actor: Actor) -> control.Refused | None:
     if actor.is_alive:
         return None
     return control.Refused(0, "channel_closed", (actor.cause.plain() if actor.cause else None,))
+
+
+def family_of(life: Life) -> str:
+    """Name of the supervision tree of the children one incarnation has spawned."""
+    return f"{life.actor.path}#{life.family}"
 
 
 def ring_path(rings_dir: str, life: Life) -> str:

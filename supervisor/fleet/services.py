@@ -47,13 +47,17 @@ class Directories(msgspec.Struct, frozen=True):
         """The file with the idempotency keys a worker is to know."""
         return os.path.join(self.histories, routing.hex() + ".keys")
 
+    def trial_of(self, routing: bytes) -> str:
+        """The ring of a worker that is only tried; it goes with the run directory at the latest."""
+        return os.path.join(self.workers, routing.hex()[:16] + ".trial")
+
     def has_keys(self, actor_id: str) -> bool:
         """Whether an actor was ever called with an idempotency key (its worker leaves the sign)."""
         return os.path.exists(os.path.join(self.store, "keyed", actor_id))
 
     @property
     def packages(self) -> str:
-        """Packages handed over as bytes by guests, by digest."""
+        """Packages the store keeps (supervisor.store.packages)."""
         return os.path.join(self.store, "packages")
 
     def stderr_of(self, routing: bytes) -> str:

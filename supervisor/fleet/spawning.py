@@ -10,6 +10,7 @@ import msgspec
 from supervisor.fleet.asking import Asking, Refusal
 from supervisor.fleet.lives import Actor, BirthState
 from supervisor.fleet.services import Services
+from supervisor.store.packages import keep_bytes
 from theater.actor import ActorSpec
 from theater.errors import PermissionDenied
 from theater.spec import BRUTAL_KILL, INFINITY, ChildSpec
@@ -43,13 +44,7 @@ def child_spec(asking: Asking) -> ActorSpec:
 
 def _keep(services: Services, wasm: bytes) -> str:
     """Keep a package handed over as bytes, so that restarts find it; return its path."""
-    path = os.path.join(services.dirs.packages, hashlib.sha256(wasm).hexdigest() + ".wasm")
-    if not os.path.exists(path):
-        os.makedirs(services.dirs.packages, mode=0o700, exist_ok=True)
-        with open(path + ".new", "wb") as file:
-            file.write(wasm)
-        os.replace(path + ".new", path)
-    return path
+    return keep_bytes(services.dirs.packages, wasm, hashlib.sha256(wasm).hexdigest() + ".wasm")
 
 
 def birth_state(asking: Asking, spec: ActorSpec) -> BirthState | None:

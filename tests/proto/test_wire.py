@@ -26,7 +26,7 @@ GOLDEN = [
     (
         operation.REQUESTS,
         operation.Call(7, "a:b/c.bump", None, 5000),
-        "5448010199a463616c6c07aa613a622f632e62756d70c0cd1388c3c2c2c0",
+        "544801019aa463616c6c07aa613a622f632e62756d70c0cd1388c3c2c2c0c2",
     ),
     (operation.REQUESTS, operation.Cancel(8, 7), "5448010193a663616e63656c0807"),
     (operation.ANSWERS, operation.Returned(7), "5448010192a26f6b07"),

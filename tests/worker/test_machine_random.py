@@ -29,6 +29,10 @@ ALWAYS = [
     "cancel",
     "time",
     "parent graceful",
+    "posted call",
+    "hand over",
+    "take back",
+    "retire",
 ]
 RARE = ["terminate", "parent lost", "stop deadline"]
 GUEST = ["progress", "decline", "trap", "reject", "guest stop"]
@@ -71,7 +75,7 @@ class Driver:
 
     def perform(self, action: actions.Action) -> None:
         match action:
-            case actions.Answer(waiter=waiter) | actions.Refuse(waiter=waiter):
+            case actions.Answer(waiter=waiter) | actions.Refuse(waiter=waiter) | actions.Handed(waiter=waiter):
                 self.owed[waiter] += 1
                 assert self.owed[waiter] == 1
             case actions.StartInit():
@@ -100,6 +104,14 @@ class Driver:
                 self.feed(n.HostCall(function="x", child="c"))
             case "update":
                 self.feed(n.UpdatePackage(function="u", waiter=self.waiter()))
+            case "posted call":
+                self.feed(self.call(posted=True))
+            case "hand over":
+                self.feed(n.HandOver(self.waiter()))
+            case "take back":
+                self.feed(n.TakeBack(self.waiter()))
+            case "retire":
+                self.feed(n.Retire(self.waiter()))
             case "pause":
                 self.feed(n.Pause(self.waiter()))
             case "pause if idle":

@@ -42,6 +42,21 @@ TABLE = """
 | shutdown                 | ok                   | ok > shutting_down       | ok                    | ok > shutting_down    | ok                   | ok                   |
 | shutdown without time    | ok > stopped         | ok > stopped             | ok > stopped          | ok > stopped          | ok > stopped         | ok                   |
 | terminate                | kill > stopped       | kill > stopped           | kill > stopped        | kill > stopped        | kill > stopped       | drop                 |
+| hand over                | error update_package | handed > paused          | mover                 | error update_package  | error shutting_down  | error channel_closed |
+| hand over, stop pending  | error update_package | -                        | error shutting_down   | -                     | -                    | -                    |
+| hand over, guest stopping | error update_package | -                       | error shutting_down   | -                     | -                    | -                    |
+| hand over, handed over   | -                    | -                        | error unexpected      | error unexpected      | -                    | -                    |
+| take back                | ok                   | ok                       | ok                    | ok                    | error shutting_down  | error channel_closed |
+| take back, handed over   | -                    | -                        | ok                    | ok > idle             | -                    | -                    |
+| retire                   | error unexpected     | error unexpected         | error unexpected      | error unexpected      | error shutting_down  | error channel_closed |
+| retire, handed over      | -                    | -                        | error unexpected      | end updated > stopped | -                    | -                    |
+| call, handed over        | -                    | -                        | error moved           | error moved           | -                    | -                    |
+| posted call, handed over | -                    | -                        | forward               | forward               | -                    | -                    |
+| pause, handed over       | -                    | -                        | wait                  | error unexpected      | -                    | -                    |
+| resume, handed over      | -                    | -                        | error not_paused      | error unexpected      | -                    | -                    |
+| shutdown, handed over    | -                    | -                        | ok                    | ok > shutting_down    | -                    | -                    |
+| returned, handed over    | -                    | -                        | answered > paused     | -                     | -                    | -                    |
+| trapped, handed over     | -                    | -                        | end failed > stopped  | -                     | -                    | -                    |
 | cancel, unknown          | error not_found      | error not_found          | error not_found       | error not_found       | error not_found      | error not_found      |
 | cancel, queued           | ok                   | -                        | ok                    | ok                    | -                    | -                    |
 | cancel, running          | -                    | -                        | error unexpected      | -                     | -                    | -                    |
@@ -86,6 +101,10 @@ NOTICES: dict[str, Any] = {
     "http without a service": lambda: notices.Call(function="h", waiter="me", refusal=("unexpected", ("none",))),
     "host-originated": lambda: notices.HostCall(function="tick"),
     "update": lambda: notices.UpdatePackage(function="update", waiter="me"),
+    "posted call": lambda: notices.Call(function="f", payload=b"p", waiter="me", key="k", posted=True),
+    "hand over": lambda: notices.HandOver("me"),
+    "take back": lambda: notices.TakeBack("me"),
+    "retire": lambda: notices.Retire("me"),
     "pause": lambda: notices.Pause("me"),
     "pause if idle": lambda: notices.Pause("me", if_idle=True),
     "resume": lambda: notices.Resume("me"),
@@ -138,6 +157,10 @@ def prepare(machine: Machine, condition: str) -> None:
             machine.feed(notices.Shutdown("stopper"), 0)
         case "pause pending":
             machine.feed(notices.Pause("pauser"), 0)
+        case "handed over":
+            if machine.state is State.PAUSED:
+                machine.feed(notices.Resume("earlier"), 0)
+            machine.feed(notices.HandOver("mover"), 0)
         case "guest stopping":
             machine.feed(notices.GuestAskedShutdown(), 0)
         case "queue" | "queue not empty" | "queued":
@@ -168,6 +191,13 @@ def check(outcome: str, done: list[actions.Action], machine: Machine) -> None:
         case ["wait"]:
             assert done == []
             assert machine.pausers == ["me"]
+        case ["handed"]:
+            assert done == [actions.Handed("me")]
+        case ["mover"]:
+            assert done == []
+            assert machine.movers == ["me"]
+        case ["forward"]:
+            assert done == [actions.Forward("f", b"p"), actions.Answer("me")]
         case ["drop"]:
             assert not [a for a in done if not isinstance(a, actions.ArmStopDeadline)]
             assert machine.queued == 0

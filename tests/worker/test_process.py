@@ -101,14 +101,14 @@ def test_an_application_error_leaves_the_actor_alive(root: FakeRoot) -> None:
 
 
 def test_http_and_update_are_answered_with_their_documented_errors(root: FakeRoot) -> None:
-    """Without an http service, and until hot update exists."""
+    """Without an http service; packages are exchanged by the supervisor."""
     root.start()
     caller = root.caller()
     http = caller.send_other(operation.HttpRequest(0, "GET", None, None, "/", ()))
     update = caller.send_other(operation.UpdatePackage(0, "other.wasm"))
 
     assert caller.error(http).kind == "unexpected"
-    assert caller.error(update).data == ("not supported",)
+    assert "ask the supervisor" in caller.error(update).data[0]
 
 
 # -- answers while the guest spins ----------------------------------------------------------------

@@ -78,7 +78,7 @@ class Contract:
         _check_result(sig, value)
         outcome = _split(value)
         if isinstance(outcome, Ok):
-            self._know(outcome.state, _returned_state(sig))
+            self._know(outcome.state, returned_state(sig))
         return outcome
 
     def _check_params(self, sig: FunctionSig, function: str, value: Value) -> None:
@@ -157,7 +157,7 @@ def _check_result(sig: FunctionSig, value: Value) -> None:
         raise Trap(f"the result does not fit the declared {wanted}: {wrong}", CONTRACT)
 
 
-def _returned_state(sig: FunctionSig) -> types.Type:
+def returned_state(sig: FunctionSig) -> types.Type:
     """The type that a result of this function was found to fit, as far as its state goes."""
     match sig.results:
         case (types.Result(ok=types.Tuple(items=(state, *_))),):
