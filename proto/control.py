@@ -151,7 +151,9 @@ class Init(Message, tag="init", frozen=True):
     repeats: str | None = None
     """Path of what is known of idempotency keys (theater.chain.keyed), as MessagePack; the worker removes the file."""
     recovered: str = "initial"
-    """initial | last | replay | update: what this incarnation begins from, as its first event says."""
+    """initial | last | replay | update | fork: what this incarnation begins from, as its first event says."""
+    origin: dict[str, Any] | None = None
+    """Of a fork: actor, id, seq and hash of the event its state comes from."""
     migrates: bool = False
     """The state is one of another package: the guest's ``migrate`` is called with it, or its type is checked."""
     has_children: bool = False
@@ -256,6 +258,17 @@ class StartChild(Message, tag="start_child", frozen=True):
     has_state: bool = False
 
 
+class Fork(Message, tag="fork", frozen=True):
+    """Start another actor like the target, beside it, from a state of its past. Body 0: the state, encoded."""
+
+    id: int
+    target: str
+    name: str
+    seq: int
+    """The last event that the state comes from."""
+    hash: bytes
+
+
 class TerminateChild(Message, tag="terminate_child", frozen=True):
     """supervisor:terminate_child/2 by child id (or name under simple_one_for_one)."""
 
@@ -333,6 +346,7 @@ FromClient = (
     | Shutdown
     | Terminate
     | StartChild
+    | Fork
     | TerminateChild
     | RestartChild
     | DeleteChild

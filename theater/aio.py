@@ -89,6 +89,13 @@ class AsyncClient:
         has_state = state is not msgspec.UNSET
         return await self._order(control.StartChild, (target, name, state if has_state else None, has_state), timeout)
 
+    async def fork(
+        self, target: str, name: str, state: bytes, seq: int, hash: bytes, *, timeout: Timeout = DEFAULT
+    ) -> Any:
+        """Start another actor from a state of ``target``'s past (see ``Client.fork``)."""
+        talk = conversation.tree_order(control.Fork, (target, name, seq, hash), timeout, state)
+        return await self.converse(talk)
+
     async def terminate_child(self, target: str, child: str, *, timeout: Timeout = DEFAULT) -> Any:
         """Stop a child and keep its specification (supervisor:terminate_child/2)."""
         return await self._order(control.TerminateChild, (target, child), timeout)

@@ -85,7 +85,7 @@ class AsyncLink:
             case Where():
                 return await self.route(step.target, step.timeout)
             case Ask():
-                return await self.ask(step.codec, step.kind, step.fields, step.timeout)
+                return await self.ask(step.codec, step.kind, step.fields, step.timeout, step.bodies)
             case AwaitEnd():
                 return await self._await_end(step.route, step.timeout)
             case Pause():

@@ -115,6 +115,17 @@ class Client:
         fields = (target, name, state if has_state else None, has_state)
         return self._order(control.StartChild, fields, timeout)
 
+    def fork(
+        self, target: str, name: str, state: bytes, seq: int, hash: bytes, *, timeout: Timeout = DEFAULT
+    ) -> Any:
+        """Start another actor like ``target``, beside it, from a state of its past; returns OTP's answer of the start.
+
+        ``state`` is that state, encoded; ``seq`` and ``hash`` name the last event it comes from, for the fork's own
+        chain to tell. (``theater fork`` computes all three.)
+        """
+        talk = conversation.tree_order(control.Fork, (target, name, seq, hash), timeout, state)
+        return self.converse(talk)
+
     def terminate_child(self, target: str, child: str, *, timeout: Timeout = DEFAULT) -> Any:
         """Stop a child and keep its specification (supervisor:terminate_child/2)."""
         return self._order(control.TerminateChild, (target, child), timeout)

@@ -68,6 +68,7 @@ class Ask(msgspec.Struct, frozen=True, gc=False):
     kind: Callable[..., Message]
     fields: tuple[Any, ...]
     timeout: float | None
+    bodies: tuple[bytes, ...] = ()
 
 
 class Operate(msgspec.Struct, frozen=True, gc=False):
@@ -339,9 +340,11 @@ def terminate(who: Who, timeout: Timeout) -> Talk[StopReport]:
     return _report(report)
 
 
-def tree_order(kind: Callable[..., Message], fields: tuple[Any, ...], timeout: Timeout) -> Talk[Any]:
+def tree_order(
+    kind: Callable[..., Message], fields: tuple[Any, ...], timeout: Timeout, *bodies: bytes
+) -> Talk[Any]:
     """Give an order about the tree and return OTP's answer as plain data."""
-    message, _ = yield Ask(control.FROM_CLIENT, kind, fields, info_limit(timeout))
+    message, _ = yield Ask(control.FROM_CLIENT, kind, fields, info_limit(timeout), bodies)
     return getattr(message, "value", None)
 
 

@@ -209,7 +209,7 @@ class Link:
             case Where():
                 return self.route(step.target, step.timeout)
             case Ask():
-                return self.ask(step.codec, step.kind, step.fields, step.timeout)
+                return self.ask(step.codec, step.kind, step.fields, step.timeout, step.bodies)
             case AwaitEnd():
                 return self.await_end(step.route, step.timeout)
             case Pause():

@@ -65,7 +65,7 @@ class Recorder:
         if self._inc.resumes:
             self._keep(self._inc.state)
         if init.chain_seq == 0:
-            data = payload.genesis(init.digest, ABI_VERSION, init.manifest_digest, self._inc.state)
+            data = payload.genesis(init.digest, ABI_VERSION, init.manifest_digest, self._inc.state, init.origin)
             self.append("genesis", data)
             return
         data = payload.incarnation(

@@ -69,6 +69,7 @@ def main() -> int:
             "summary": summary,
             "text": str(summary),
             "state": None if replayer is None else _shown(replayer.state),
+            "initialised": replayer is not None and replayer.is_initialised,
             "call": None if replayer is None else replayer.call_in_progress,
             "divergences": [] if replayer is None else [str(each) for each in replayer.divergences],
             "kinds": [] if replayer is None else [each.kind for each in replayer.divergences],

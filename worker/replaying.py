@@ -214,7 +214,10 @@ class Replayer:
             self._close()
         self.state = contract.NO_STATE if said.state is None else cgrf.encode(said.state)
         self.call_in_progress = None
-        self.is_initialised = isinstance(said, payloads.Incarnation) and said.recovered != "initial"
+        if isinstance(said, payloads.Genesis):
+            self.is_initialised = said.origin is not None
+        else:
+            self.is_initialised = said.recovered != "initial"
 
     def _goes_on(self, said: payloads.Genesis | payloads.Incarnation) -> bool:
         """Whether a life was lived by the very instance that its replay had rebuilt, with all that is in its memory.

@@ -167,7 +167,8 @@ def _in_words(payload: Payload | None) -> str:
         case payloads.HostCall():
             return f"{payload.function} {_text(payload.input)} → {_text(payload.output)}"
         case payloads.Genesis():
-            return f"package {payload.package[:12]}, state {_text(payload.state)}"
+            fork = f"fork of {payload.origin['actor']} at {payload.origin['seq']}, " if payload.origin else ""
+            return f"{fork}package {payload.package[:12]}, state {_text(payload.state)}"
         case payloads.Incarnation():
             end = payload.previous_end
             return f"incarnation {payload.number}, after: {_text(end)}"

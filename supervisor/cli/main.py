@@ -29,6 +29,7 @@ VERBS: dict[str, str] = {
     "replay": "run the recorded history of an actor again and compare",
     "inspect": "the state of an actor at any event of its history",
     "diff": "what changed in an actor's state between two events",
+    "fork": "start another actor from any event of an actor's history",
     "rehearse": "try a new package against recorded histories",
     "update": "have actors go on with another package, without an interruption",
     "logs": "log lines of the supervisor, the workers and their guests",

@@ -206,6 +206,7 @@ class Births:
             history=life.history or None,
             repeats=life.keys or None,
             recovered=state.recovered,
+            origin=state.origin,
             migrates=is_beside,
             has_children=is_beside and self._s.forest.has(family_of(life)),
         )

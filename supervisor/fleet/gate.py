@@ -7,9 +7,12 @@ Nothing a client says can end or delay anybody else: what is out of bounds is re
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from typing import Any, Final
+
+import msgspec
 
 from proto import control, info
 from proto.envelope import MessageClass, WireError, check_bodies, class_of
@@ -24,6 +27,7 @@ from supervisor.fleet.services import Services
 from supervisor.fleet.subscriptions import Subscriptions
 from supervisor.fleet.updates import Updates
 from supervisor.fleet.view import actor_status, tree_view
+from supervisor.packages import Prepared
 from supervisor.refusals import Refusals
 from theater.config.limits import NAME_BYTES_MAX
 
@@ -110,7 +114,10 @@ class Gate:
             self._refusals.count("gate", error.reason, str(error))
             self._clients.refuse_info(client, 0, "serialization", str(error))
             return
-        self._table[type(message)](client, message)
+        if isinstance(message, control.Fork):
+            self._fork(client, message, [frame.bytes for frame in frames[2:]])
+        else:
+            self._table[type(message)](client, message)
 
     # -- whom it is about --------------------------------------------------------------------------------------------
 
@@ -341,6 +348,50 @@ class Gate:
             return
         state = BirthState("plain", order.state) if order.has_state else None
         self._ask(client, order.id, lambda request: note.StartChild(request, order.target, name=order.name, args=state))
+
+    def _fork(self, client: bytes, order: control.Fork, bodies: list[bytes]) -> None:
+        """Another actor like this one, under the same supervisor, from a state of its past."""
+        actor = self._actor(client, order, self._clients.refuse)
+        if actor is None:
+            return
+        supervisor = os.path.dirname(actor.path)
+        why = self._cannot_fork(actor, os.path.join(supervisor, order.name), order.name, bodies)
+        if why is not None:
+            self._clients.refuse(client, order.id, "unexpected", why)
+            return
+        origin = {"actor": actor.path, "id": actor.id, "seq": order.seq, "hash": order.hash.hex()}
+        state = BirthState("value", bodies[0], resume=True, recovered="fork", origin=origin)
+        spec = msgspec.structs.replace(actor.child_spec, id=order.name, actor=actor.spec)
+
+        def start(request: int) -> note.StartChild:
+            return note.StartChild(request, supervisor, spec=spec, name=order.name, args=state)
+
+        def kept(path: str | None, why: str) -> None:
+            self._ask(client, order.id, start)
+
+        self._keep_package(actor, kept)
+
+    def _keep_package(self, actor: Actor, done: Callable[[str | None, str], None]) -> None:
+        """What is in no tree file, or may soon be another file, the store keeps: for replays to find it."""
+
+        def prepared(package: Prepared) -> None:
+            if package.error is not None:
+                done(None, package.error)  # starting says so too
+            else:
+                self._s.history.keep_package(package.file, package.digest, done)
+
+        self._s.packages.resolve(actor.spec.package, prepared)
+
+    def _cannot_fork(self, actor: Actor, path: str, name: str, bodies: list[bytes]) -> str | None:
+        if actor.parent is not None:
+            return f"{actor.path} was spawned by {actor.parent.path}: only that can have another one"
+        if not is_name(name):
+            return f"expected a name for the last part of a path, got {name[:NAME_CHARS_SHOWN]!r}"
+        if self._s.register.find(path) is not None:
+            return f"there is an actor at {path} already"
+        if self._s.history.identify(path).last_seq >= 0:
+            return f"there is a history of {path} already: choose another name"
+        return None if len(bodies) == 1 and bodies[0] else "expected one body, the state"
 
     def _terminate_child(self, client: bytes, order: control.TerminateChild) -> None:
         self._ask(client, order.id, lambda request: note.TerminateChild(request, order.target, order.child))

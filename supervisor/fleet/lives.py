@@ -252,15 +252,23 @@ class Actor:
 
 
 class BirthState:
-    """A state to begin from: ``kind`` as in Init.state_kind; ``resume`` skips ``init``; ``recovered`` as in Init."""
+    """A state to begin from: ``kind`` as in Init.state_kind; ``resume`` skips ``init``; the others as in Init."""
 
-    __slots__ = ("kind", "recovered", "resume", "value")
+    __slots__ = ("kind", "origin", "recovered", "resume", "value")
 
-    def __init__(self, kind: str, value: Any, resume: bool = False, recovered: str = "initial") -> None:
+    def __init__(
+        self,
+        kind: str,
+        value: Any,
+        resume: bool = False,
+        recovered: str = "initial",
+        origin: dict[str, Any] | None = None,
+    ) -> None:
         self.kind = kind
         self.value = value
         self.resume = resume
         self.recovered = recovered
+        self.origin = origin
 
 
 class Register:

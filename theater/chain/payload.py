@@ -73,9 +73,16 @@ def state_hash(state: bytes) -> bytes:
     return _DIGEST_HEAD + sha256(state).digest()
 
 
-def genesis(package: str, abi: str, manifest: str, state: bytes) -> bytes:
-    """The origin of a chain: digests of package and manifest, ABI version, initial state (empty: none)."""
-    return _begin("genesis", {"package": package, "abi": abi, "manifest": manifest}, state)
+def genesis(
+    package: str, abi: str, manifest: str, state: bytes, origin: Mapping[str, Any] | None = None
+) -> bytes:
+    """The origin of a chain: digests of package and manifest, ABI version, initial state (empty: none).
+
+    ``origin`` is there where the actor is a fork of another one: its ``actor`` (path), ``id``, and the ``seq`` and
+    ``hash`` (hex) of the last event that the state comes from.
+    """
+    facts: dict[str, Any] = {"package": package, "abi": abi, "manifest": manifest, "origin": origin}
+    return _begin("genesis", facts, state)
 
 
 def incarnation(

@@ -68,6 +68,8 @@ class Genesis(msgspec.Struct, frozen=True):
     abi: str
     manifest: str
     state: Value | None
+    origin: dict[str, Any] | None = None
+    """Of a fork: actor, id, seq and hash of the event its state comes from."""
 
 
 class Incarnation(msgspec.Struct, frozen=True):
@@ -80,7 +82,7 @@ class Incarnation(msgspec.Struct, frozen=True):
     state: Value | None
     previous_end: Cause | None
     recovered: str = "initial"
-    """initial | last | replay: where the state comes from."""
+    """initial | last | replay | update | fork: where the state comes from."""
 
 
 class Shutdown(msgspec.Struct, frozen=True):
@@ -177,8 +179,18 @@ def _summary(fields: Fields) -> Payload:
 
 def _genesis(fields: Fields) -> Payload:
     return Genesis(
-        _text(fields, "package"), _text(fields, "abi"), _text(fields, "manifest"), fields.get("initial-state")
+        _text(fields, "package"),
+        _text(fields, "abi"),
+        _text(fields, "manifest"),
+        fields.get("initial-state"),
+        _origin(fields["origin"]) if "origin" in fields else None,
     )
+
+
+def _origin(value: Value) -> dict[str, Any]:
+    if not isinstance(value, Record):
+        raise TypeError("origin: expected a record")
+    return {name: field.value if isinstance(field, String | S64) else None for name, field in value.fields}
 
 
 def _incarnation(fields: Fields) -> Payload:
