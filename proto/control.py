@@ -228,6 +228,12 @@ class Retire(Message, tag="retire", frozen=True):
     target: str = ""
 
 
+class TakeAgain(Message, tag="take_again", frozen=True):
+    """An operation that was set aside is no dead letter any more. Not answered."""
+
+    digest: str
+
+
 # -- client to root ---------------------------------------------------------------------------------------------
 
 
@@ -293,6 +299,14 @@ class DeleteChild(Message, tag="delete_child", frozen=True):
     child: str
 
 
+class DropDeadLetter(Message, tag="drop_letter", frozen=True):
+    """Let the actor take an operation again that was set aside; ``seq`` is its call event. Answered by Done."""
+
+    id: int
+    target: str
+    seq: int
+
+
 class Restart(Message, tag="restart", frozen=True):
     """Stop the actor gracefully and start it again under its supervisor, outside the restart intensity."""
 
@@ -339,6 +353,7 @@ ToWorker = (
     | HandOver
     | TakeBack
     | Retire
+    | TakeAgain
 )
 FromClient = (
     Pause
@@ -352,6 +367,7 @@ FromClient = (
     | DeleteChild
     | Restart
     | Update
+    | DropDeadLetter
     | StopTree
 )
 ToClient = Done | Refused | Report | Outcome

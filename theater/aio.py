@@ -89,6 +89,10 @@ class AsyncClient:
         has_state = state is not msgspec.UNSET
         return await self._order(control.StartChild, (target, name, state if has_state else None, has_state), timeout)
 
+    async def drop_dead_letter(self, target: str, seq: int, *, timeout: Timeout = DEFAULT) -> None:
+        """Let an actor take an operation again that was set aside (see ``Client.drop_dead_letter``)."""
+        await self._order(control.DropDeadLetter, (target, seq), timeout)
+
     async def fork(
         self, target: str, name: str, state: bytes, seq: int, hash: bytes, *, timeout: Timeout = DEFAULT
     ) -> Any:

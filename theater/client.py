@@ -115,6 +115,14 @@ class Client:
         fields = (target, name, state if has_state else None, has_state)
         return self._order(control.StartChild, fields, timeout)
 
+    def drop_dead_letter(self, target: str, seq: int, *, timeout: Timeout = DEFAULT) -> None:
+        """Let an actor take an operation again that was set aside (``poison: dead_letter``); ``seq``: its call event.
+
+        Raises:
+            NotFound: there is no such actor or letter.
+        """
+        self._order(control.DropDeadLetter, (target, seq), timeout)
+
     def fork(
         self, target: str, name: str, state: bytes, seq: int, hash: bytes, *, timeout: Timeout = DEFAULT
     ) -> Any:

@@ -81,6 +81,7 @@ class Post:
             control.Init: self._second_init,
             control.HandOver: lambda message, bodies: self._feed(n.HandOver(Orderer(message.id))),
             control.TakeBack: lambda message, bodies: self._feed(n.TakeBack(Orderer(message.id))),
+            control.TakeAgain: lambda message, bodies: self._take_again(message),
             control.Retire: lambda message, bodies: self._feed(n.Retire(Orderer(message.id))),
         }
         self._perform: dict[type, Callable[[Any], None]] = {
@@ -248,6 +249,9 @@ class Post:
     def _child_events(self, message: control.ChildEvents, bodies: list[bytes]) -> None:
         for notice in child_events.notices(message, bodies, self._inc.logs):
             self._feed(notice)
+
+    def _take_again(self, message: control.TakeAgain) -> None:
+        self._inc.init.set_aside.pop(message.digest, None)
 
     def _second_init(self, message: control.Init, bodies: list[bytes]) -> None:
         self._inc.logs.warn("init", "a second Init was ignored")

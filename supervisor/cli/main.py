@@ -32,6 +32,7 @@ VERBS: dict[str, str] = {
     "fork": "start another actor from any event of an actor's history",
     "rehearse": "try a new package against recorded histories",
     "update": "have actors go on with another package, without an interruption",
+    "dead-letters": "operations that were set aside, and what becomes of them",
     "logs": "log lines of the supervisor, the workers and their guests",
     "pause": "pause actors after their current call",
     "resume": "let paused actors go on",
@@ -88,8 +89,9 @@ def _run(arguments: list[str]) -> int:
 
 
 def module_of(verb: str) -> Any:
-    """Return the module of a verb: it has its name, and an underline where Python keeps that to itself (import)."""
-    return importlib.import_module(f"supervisor.cli.{verb}{'_' if keyword.iskeyword(verb) else ''}")
+    """Return the module of a verb: it has its name, and an underline where Python wants one (import, dead-letters)."""
+    name = verb.replace("-", "_")
+    return importlib.import_module(f"supervisor.cli.{name}{'_' if keyword.iskeyword(verb) else ''}")
 
 
 def _wants_help(arguments: list[str]) -> bool:

@@ -29,6 +29,7 @@ from supervisor.fleet.updates import Updates
 from supervisor.fleet.view import actor_status, tree_view
 from supervisor.packages import Prepared
 from supervisor.refusals import Refusals
+from supervisor.sockets import send
 from theater.config.limits import NAME_BYTES_MAX
 
 WAITING_MAX: Final = 1000
@@ -95,6 +96,7 @@ class Gate:
             control.DeleteChild: self._delete_child,
             control.Restart: self._restart,
             control.Update: self._update,
+            control.DropDeadLetter: self._drop_dead_letter,
             control.StopTree: self._stop,
         }
 
@@ -413,6 +415,22 @@ class Gate:
             self._clients.outcome(client, order.id, result)
 
         restart(self._s, actor, done)
+
+    def _drop_dead_letter(self, client: bytes, order: control.DropDeadLetter) -> None:
+        actor = self._actor(client, order, self._clients.refuse)
+        if actor is None:
+            return
+        known = self._s.history.dead_letters(actor) | actor.set_aside
+        digest = next((digest for digest, seq in known.items() if seq == order.seq), None)
+        if digest is None:
+            self._clients.refuse(client, order.id, "not_found", f"dead letter {order.seq} of {actor.path}")
+            return
+        actor.set_aside.pop(digest, None)
+        self._s.history.drop_dead_letter(actor, digest)
+        if actor.life is not None and actor.life.init_sent:
+            again = control.TO_WORKER.encode(control.TakeAgain(digest))
+            send(self._s.sockets.control, actor.life.routing, again)
+        self._clients.tell(client, control.TO_CLIENT.encode(control.Done(order.id)))
 
     def _update(self, client: bytes, order: control.Update) -> None:
         """Hot update: another package, with the state and the callers of the present one."""

@@ -109,6 +109,10 @@ class History:
         """An operation was set aside."""
         self._writer.dead_letter(actor.id, seq, digest, function, tries)
 
+    def drop_dead_letter(self, actor: Actor, digest: str) -> None:
+        """One is taken again."""
+        self._writer.drop_dead_letter(actor.id, digest)
+
     def dead_letters(self, actor: Actor) -> dict[str, int]:
         """Operations of an actor that were set aside, in this run or before: digest -> call event."""
         return self._writer.dead_letters(actor.id)

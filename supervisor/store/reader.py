@@ -37,6 +37,17 @@ class StoredActor(msgspec.Struct, frozen=True):
     """Number of the last event that is not kept any more, -1 if there is none: the events begin after it."""
 
 
+class DeadLetter(msgspec.Struct, frozen=True):
+    """An operation that was set aside: the call event of its last try, and when."""
+
+    actor: str
+    path: str
+    seq: int
+    function: str
+    tries: int
+    set_aside_ns: int
+
+
 class StoredIncarnation(msgspec.Struct, frozen=True):
     """One incarnation: ``cause`` is the termination cause as plain data, None while it lives or if it is unknown."""
 
@@ -105,6 +116,15 @@ class StoreReader:
             FROM incarnations WHERE actor = ? ORDER BY started_ns, first_seq
         """
         return [StoredIncarnation(*row) for row in ((*row[:6], _plain(row[6])) for row in self._all(sql, actor))]
+
+    def dead_letters(self, actor: str | None = None) -> list[DeadLetter]:
+        """Operations that were set aside, of one actor (by id) or of all, oldest first."""
+        sql = """
+            SELECT d.actor, a.path, d.seq, d.function, d.tries, d.set_aside_ns
+            FROM dead_letters d JOIN actors a ON a.id = d.actor
+            WHERE ?1 IS NULL OR d.actor = ?1 ORDER BY d.set_aside_ns
+        """
+        return [DeadLetter(*row) for row in self._all(sql, actor)]
 
     def events(
         self,

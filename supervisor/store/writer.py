@@ -179,6 +179,10 @@ class StoreWriter:
         sql = "INSERT OR REPLACE INTO dead_letters VALUES (?, ?, ?, ?, ?, ?)"
         self._put(Note(sql, (actor, seq, digest, function, tries, time.time_ns())))
 
+    def drop_dead_letter(self, actor: str, digest: str) -> None:
+        """Forget that an operation was set aside."""
+        self._put(Note("DELETE FROM dead_letters WHERE actor = ? AND digest = ?", (actor, digest)))
+
     def dead_letters(self, actor: str) -> dict[str, int]:
         """Return an actor's operations that were set aside: digest -> call event."""
         return dict(self._look.execute("SELECT digest, seq FROM dead_letters WHERE actor = ?", (actor,)))

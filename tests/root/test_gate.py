@@ -27,7 +27,7 @@ class Scene:
         monkeypatch.setattr(clients_module, "send", self._send)
         monkeypatch.setattr(clients_module, "credentials", lambda frame: None)
         options = SimpleNamespace(call_deadline_ms=None, shutdown_ms=5000)
-        self.actor: Any = SimpleNamespace(id="id", path="/a", cause=None, spec=SimpleNamespace(options=options))
+        self.actor: Any = SimpleNamespace(id="id", path="/a", cause=None, update=None, spec=SimpleNamespace(options=options))
         self.life = Life(
             actor=self.actor, number=1, is_alive=True, init_sent=True, endpoint="ipc://w", package="",
             watchers=set(), resolvers=[], stop_waiters=[],
@@ -37,7 +37,7 @@ class Scene:
         services: Any = SimpleNamespace(sockets=SimpleNamespace(gate=None), register=register)
         deaths: Any = SimpleNamespace(stop_with_deadline=lambda life, by, deadline_ms: self.stops.append(deadline_ms))
         none: Any = None
-        self.gate = Gate(services, deaths, none, none, none, none)
+        self.gate = Gate(services, deaths, none, none, none, none, none)
 
     def _send(self, sock: object, client: bytes, header: bytes, bodies: tuple[bytes, ...] = ()) -> bool:
         if client in self.gone:

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.system import guests
@@ -182,6 +183,27 @@ def test_a_poisoned_operation_is_set_aside(tree: RunningTree) -> None:
     restart_supervisor(tree, "--recover")
     with pytest.raises(UnexpectedError, match="dead letter"):
         tree.actor("/careful").call("trap")
+
+
+def test_dead_letters_are_seen_dropped_and_retried(tree: RunningTree) -> None:
+    """By the command line: listed with their calls; an actor that was made better takes the operation again."""
+    careful = tree.actor("/careful")
+    for number in (2, 3, 4):
+        with pytest.raises(InternalError):
+            careful.call("trap")
+        tree.wait_incarnation("/careful", number)
+    with pytest.raises(UnexpectedError, match="dead letter"):
+        careful.call("trap")
+    (letter,) = msgspec.json.decode(tree.cli("dead-letters", "--output", "json"))
+    shown = msgspec.json.decode(tree.cli("dead-letters", "show", "/careful", str(letter["seq"]), "--output", "json"))
+
+    assert (letter["actor"], letter["function"], letter["tries"]) == ("/careful", f"{guests.API}.trap", 3)
+    assert shown["params"] in ((), [])
+    tree.cli("dead-letters", "retry", "/careful", str(letter["seq"]), check=1)  # as bad as ever
+    tree.wait_incarnation("/careful", 5)
+    assert tree.cli("dead-letters", "--output", "jsonl") == ""
+    tree.cli("dead-letters", "drop", "/careful", str(letter["seq"]), check=1)
+    tree.cli("dead-letters", "show", "/nobody", "1", check=4)
 
 
 POISON = """
