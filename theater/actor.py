@@ -48,6 +48,10 @@ class ActorOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """hash | full: what result events say of the state."""
     durability: str = "process"
     """process | group: what an answer survives. ``group``: it is held until the store has written it to the disk."""
+    snapshot_events: int | None = None
+    """A snapshot after so many events (worker.snapshots); None: no bound."""
+    snapshot_bytes: int | None = None
+    """Or after so many bytes of them, whichever comes first."""
     on_paused: str = "queue"
     """queue | reject"""
     on_application_error: str = "continue"

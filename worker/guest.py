@@ -12,9 +12,10 @@ from worker import child_events
 from worker import machine_notices as n
 from worker.engine import contract
 from worker.engine.clock import ticks
-from worker.engine.errors import Trap
+from worker.engine.errors import StartError, Trap
 from worker.engine.pack import INIT, GuestError, PackDoor
 from worker.incarnation import Incarnation
+from worker.snapshots import Snapshots
 
 NO_PARAMS: Final = contract.UNIT
 
@@ -30,6 +31,7 @@ class Guest:
         self._pulse = inc.pulse
         options: ActorOptions = inc.options
         self._contract = contract.Contract(door.functions, options)
+        self._snapshots = _snapshots(inc)
         self._dead_letters = inc.init.set_aside
         self._call_ticks = ticks(options.call_deadline_ms)
         self._init_ticks = ticks(options.init_deadline_ms)
@@ -96,8 +98,21 @@ class Guest:
         if isinstance(outcome, contract.Ok):
             self._recorder.result(function, outcome.state, outcome.response)
             self._inc.state = outcome.state
+            if self._snapshots is not None and self._snapshots.is_due and function != INIT:
+                self._take_snapshot(self._snapshots)
             return n.Returned(outcome.response)
         return self._declined(function, outcome.text)
+
+    def _take_snapshot(self, snapshots: Snapshots) -> None:
+        """Where no fresh instance is to be had, the old one serves on, and there is no snapshot."""
+        try:
+            fresh = self._inc.reopen()
+        except StartError as error:
+            self._inc.logs.warn("snapshot", f"no snapshot, as there is no fresh instance: {error}")
+            return
+        snapshots.take(self._inc.state)
+        self._door.close()
+        self._door = self._inc.door = fresh
 
     def _set_aside(self, function: str, params: bytes) -> n.Rejected | None:
         """Refuse an operation that is a dead letter: it ended one incarnation after the other."""
@@ -121,3 +136,8 @@ class Guest:
         waited = operation.started_ns - operation.received_ns if operation.received_ns else 0
         metrics.finished(waited, spent, type(notice) is not n.Returned)
         metrics.last_update_ns = time.time_ns()
+
+
+def _snapshots(inc: Incarnation) -> Snapshots | None:
+    options = inc.options
+    return Snapshots(inc.recorder, options) if options.snapshot_events or options.snapshot_bytes else None

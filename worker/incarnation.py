@@ -12,7 +12,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from proto import control
@@ -85,6 +85,8 @@ class Incarnation:
         """The committed state, encoded; empty before there is one."""
         self.door: Any = None
         """The guest's door once it is instantiated."""
+        self.reopen: Callable[[], Any]
+        """Makes another instance of the guest, behind a door of its own."""
         self.clock: Any = None
         """Guest time; there before the door, since instantiating runs guest code."""
         self.in_guest = True

@@ -40,6 +40,8 @@ class Recorder:
         self.store.record = self.append
         self.store.committed = lambda: inc.state
         self.store.commit = partial(setattr, inc, "state")
+        self.bytes_recorded = 0
+        """Of frames, in this life."""
         self.waits = 0
         """How often recording had to wait for room."""
         self._inc = inc
@@ -121,6 +123,7 @@ class Recorder:
         except RingFull:
             self._append_when_there_is_room(frame)
         self.head, self.seq = digest, seq
+        self.bytes_recorded += len(frame)
         self.store.keep(frame, digest)
 
     # -- the other thread's part ----------------------------------------------------------------

@@ -1,7 +1,7 @@
 """The throwaway process that replays a chain: ``python -m worker.replay``, one job as JSON on standard input.
 
     {"chain": FILE, "package": FILE, "cache": DIR, "options": {…}, "until": INDEX | HASH | null, "debug": false,
-     "force": false, "state": TEXT | null}
+     "force": false, "begin": NUMBER | "newest" | null, "state": TEXT | null}
 
 It answers with JSON lines: ``{"progress": [done, total]}`` now and then, at the end one ``{"summary": …, "state": …}``.
 SIGINT stops it, also in the middle of a call; the summary is given all the same. It ends with the process that
@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -22,13 +23,14 @@ from theater import cgrf, replay, text
 from theater.actor import ActorOptions
 from theater.chain import ChainEvent, files
 from theater.chain.files import ChainFileError
+from theater.chain.payloads import SNAPSHOT
 from theater.replay import ReplaySummary
 from worker.cache import CacheError
 from worker.engine import config
 from worker.engine.clock import TICK_MS, GuestClock
 from worker.engine.pack import Answers, PackDoor
 from worker.prepare import Preparer
-from worker.replaying import Replayer
+from worker.replaying import BEGINNINGS, Replayer
 
 JOB_BYTES_MAX: Final = 16 << 20
 
@@ -45,6 +47,8 @@ class Job(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Note differences and go on where that is possible."""
     force: bool = False
     """With another package than the chain was recorded with."""
+    begin: int | str | None = None
+    """At the snapshot with this number, or at the ``newest`` one; else with the first event that tells a state."""
     state: str | None = None
     """State before the first event, in the text form of values (chains that do not tell)."""
 
@@ -69,6 +73,7 @@ def main() -> int:
             "summary": summary,
             "text": str(summary),
             "state": None if replayer is None else _shown(replayer.state),
+            "snapshots": 0 if replayer is None else replayer.snapshots,
             "initialised": replayer is not None and replayer.is_initialised,
             "call": None if replayer is None else replayer.call_in_progress,
             "divergences": [] if replayer is None else [str(each) for each in replayer.divergences],
@@ -79,11 +84,12 @@ def main() -> int:
 
 
 def _replay(job: Job, began_by: int) -> tuple[ReplaySummary, Replayer]:
-    events = files.read_file(job.chain)
+    events = files.open_file(job.chain)
     report = files.verify_events(events)
     if not report.ok:
         raise Impossible(f"the chain is broken: {report.first_bad}")
     until = _index(events, job.until)
+    begin = _begin(events[:until], job)
     preparer = Preparer(job.cache)
     answer = preparer.prepare(job.package)
     if answer.error is not None:
@@ -99,24 +105,40 @@ def _replay(job: Job, began_by: int) -> tuple[ReplaySummary, Replayer]:
 
     replayer = Replayer(
         door,
-        events[:until],
+        events[begin:until],
         options,
         package=None if job.force else answer.digest,
         state=_state(job.state),
         stop_on_divergence=not job.debug,
-        progress=lambda done, total: _say({"progress": [done, total]}),
+        progress=lambda done, total: _say({"progress": [begin + done, begin + total]}),
     )
     signal.signal(signal.SIGINT, lambda *_: replayer.stop())
     with _Ticking(clock, began_by):
-        return _of(replayer.run(), len(events)), replayer
+        return _of(replayer.run(), begin, len(events)), replayer
 
 
-def _of(summary: ReplaySummary, total: int) -> ReplaySummary:
-    """The summary, of all the events there are."""
-    return msgspec.structs.replace(summary, total_events=total)
+def _of(summary: ReplaySummary, begin: int, total: int) -> ReplaySummary:
+    """The summary, of all the events there are; those before the beginning count as behind."""
+    return msgspec.structs.replace(summary, total_events=total, events_replayed=begin + summary.events_replayed)
 
 
-def _index(events: list[ChainEvent], until: int | str | None) -> int | None:
+def _begin(events: Sequence[ChainEvent], job: Job) -> int:
+    """Where to begin: at the snapshot asked for, else where the kept part of a chain first tells a state."""
+    if job.begin == "newest":
+        places = range(len(events) - 1, -1, -1)
+        return next((at for at in places if events[at].event_type == SNAPSHOT), 0)
+    if job.begin is not None:
+        at = job.begin - events[0].seq if isinstance(job.begin, int) and events else -1
+        if not 0 <= at < len(events) or events[at].event_type != SNAPSHOT:
+            raise Impossible(f"event {job.begin} is no snapshot, or not there")
+        return at
+    is_cut = events and job.state is None and events[0].parent_hash is not None
+    if not is_cut:
+        return 0
+    return next((at for at, event in enumerate(events) if event.event_type in (SNAPSHOT, *BEGINNINGS)), 0)
+
+
+def _index(events: Sequence[ChainEvent], until: int | str | None) -> int | None:
     """The place of the event to stop before: a sequence number, or the beginning of a hash."""
     if until is None:
         return None

@@ -105,6 +105,8 @@ class Replayer:
         """Where the record of the present call ends, if the call did not end by itself."""
         self._knows_state = state is not None
         self._keeps_door = False
+        self.snapshots = 0
+        """How many were compared with the state that was computed."""
         self.is_initialised = False
         """The present incarnation's ``init`` has returned, or was not to be called."""
 
@@ -161,12 +163,13 @@ class Replayer:
     def _require_beginning(self) -> None:
         """What was committed before the first event must be known. Theater's chains begin with the call of ``init``."""
         first = self._cursor.current_event()
-        if first is None or self._knows_state or first.event_type in BEGINNINGS:
+        if first is None or self._knows_state or first.event_type in (payloads.SNAPSHOT, *BEGINNINGS):
             return
         if first.seq > 0 or first.parent_hash is not None:
             raise _Incompatible(
-                f"the chain begins in the middle, with event {first.seq}: the state before it is not known. Replay a "
-                "chain that begins with a genesis or incarnation event, or say what the state was (--state)"
+                f"the chain begins in the middle, with event {first.seq}: the state before it is not known, as the "
+                "beginning is not kept. Begin at a snapshot (--from-snapshot) or at a genesis or incarnation event, or "
+                "say what the state was (--state)"
             )
 
     def _step(self) -> None:
@@ -181,6 +184,9 @@ class Replayer:
             case payloads.Call() if not self._is_theater_shutdown(said):
                 self._cursor.advance()
                 self._call(said)
+            case payloads.Runtime(event="snapshot"):
+                self._at_snapshot(event, said)
+                self._cursor.advance()
             case payloads.Call() | payloads.Shutdown() | payloads.Runtime() | payloads.ReplaySummary():
                 self._cursor.advance()
             case _:
@@ -212,12 +218,27 @@ class Replayer:
             raise _Incompatible(f"recorded with the binary interface {said.abi}, this is {ABI_VERSION}")
         if not self._goes_on(said):
             self._close()
+        self._knows_state = True
         self.state = contract.NO_STATE if said.state is None else cgrf.encode(said.state)
         self.call_in_progress = None
         if isinstance(said, payloads.Genesis):
             self.is_initialised = said.origin is not None
         else:
             self.is_initialised = said.recovered != "initial"
+
+    def _at_snapshot(self, event: ChainEvent, said: payloads.Runtime) -> None:
+        """A state to begin from, or to compare with; a fresh instance goes on from there (worker.snapshots)."""
+        if not self._knows_state:
+            self._knows_state = self.is_initialised = True
+            self.state = cgrf.encode(said.value)
+            return
+        self.snapshots += 1
+        state = cgrf.decode(self.state)
+        if not same(said.value, state):
+            place = first_difference(said.value, state, "state")
+            self._differ(event, replay.STATE, place, shown(said.value), shown(state))
+            self.state = cgrf.encode(said.value)  # recorded values win
+        self._close()
 
     def _goes_on(self, said: payloads.Genesis | payloads.Incarnation) -> bool:
         """Whether a life was lived by the very instance that its replay had rebuilt, with all that is in its memory.

@@ -42,9 +42,9 @@ def load(inc: Incarnation, preloaded: Any, bodies: list[bytes]) -> PackDoor:
         module = load_module(engine, init.artefact)
     inc.clock = GuestClock(engine)
 
-    def instance(answers: Answers) -> PackDoor:
+    def instance(answers: Answers, tell: Callable[[str], None] = step) -> PackDoor:
         return PackDoor.load(
-            engine, module, options=inc.options, grants=init.grants, answers=answers, clock=inc.clock, step=step
+            engine, module, options=inc.options, grants=init.grants, answers=answers, clock=inc.clock, step=tell
         )
 
     live = Dispatcher(HostContext(inc))
@@ -63,6 +63,7 @@ def load(inc: Incarnation, preloaded: Any, bodies: list[bytes]) -> PackDoor:
             inc.state = _taken_over(inc, door)
             door.answer_from(live)
     inc.door = door
+    inc.reopen = lambda: instance(live, tell=lambda name: None)
     step("services")
     return door
 
@@ -93,7 +94,7 @@ def _rebuilt(inc: Incarnation, history: str, instance: MakeDoor, step: Callable[
 
     step("replay")
     try:
-        events = files.read_file(history)
+        events = files.open_file(history)
         os.unlink(history)
     except (OSError, files.ChainFileError) as error:
         raise StartError("replay", str(error)) from None

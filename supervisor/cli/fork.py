@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
             raise ReplayProblem("a fork needs a running tree to be started in: leave --store and --tree out")
         actor = history.actor(args.actor)
         with job_of_actor(history, actor, args) as job:
-            last = play(job | {"until": place_of(args.at)})
+            last = play(job | {"until": place_of(args.at), "begin": "newest"})
         if last is None:
             return exits.INTERRUPTED
         if not last["summary"]["success"]:

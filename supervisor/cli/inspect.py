@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
 
 def look(job: dict[str, Any], at: str) -> dict[str, Any] | int:
     """Return state and call at an event as plain data, or the exit code after saying why not."""
-    last = play(job | {"until": place_of(at)})
+    last = play(job | {"until": place_of(at), "begin": "newest"})
     if last is None:
         return exits.INTERRUPTED
     if not last["summary"]["success"]:

@@ -33,6 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--package", metavar="FILE", help="the actor's package (default: what its tree file says)")
     parser.add_argument("--force", action="store_true", help="also if it was recorded with another package")
     parser.add_argument("--until", metavar="N|HASH", help="stop before this event, and show the state there")
+    snapshot = "begin at the newest snapshot, or at event N, which is one, instead of the beginning"
+    parser.add_argument("--from-snapshot", nargs="?", const="newest", metavar="N", help=snapshot)
+    checks = "compare every snapshot with the state that was computed, from the beginning, and say how many"
+    parser.add_argument("--check-snapshots", action="store_true", help=checks)
     parser.add_argument("--state", metavar="VALUE", help="state before the first event, where the chain does not tell")
     parser.add_argument("--debug", action="store_true", help="note differences and go on where that is possible")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
@@ -42,7 +46,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the verb."""
+    if args.check_snapshots and args.from_snapshot:
+        say("theater: --check-snapshots begins at the beginning: leave --from-snapshot out")
+        return exits.CONFIGURATION
     wishes = {"until": place_of(args.until), "debug": args.debug, "force": args.force, "state": args.state}
+    wishes["begin"] = place_of(args.from_snapshot)
     with job_of(args.what, args) as job:
         last = play(job | wishes)
     if last is None:
@@ -62,6 +70,8 @@ def _show(last: dict[str, Any], args: argparse.Namespace) -> None:
         write(last["text"] + "\n")
     else:
         say(f"theater: {last['text']}")
+    if args.check_snapshots and summary["status"] == "verified":
+        write(f"{last['snapshots']} snapshots agree\n")
     if args.until is not None and last["state"] is not None:
         if last["call"]:
             write(f"in a call of {last['call']}\n")

@@ -162,7 +162,7 @@ class StoreReader:
             yield row.events
 
     def since_recovery(self, actor: str) -> Iterator[bytes]:
-        """Yield what an actor (by id) is rebuilt from: its last incarnation that was not rebuilt, and all since."""
+        """Yield what an actor (by id) is rebuilt from, from its newest snapshot, or life that was not rebuilt, on."""
         begin = self.recovery_begins(actor)
         for row in self._rows(actor, begin, SEQ_MAX, False):
             skipped = max(0, begin - row.first_seq)
@@ -170,7 +170,7 @@ class StoreReader:
 
     def recovery_begins(self, actor: str) -> int:
         """The event that ``since_recovery`` begins with, 0 if no marker tells."""
-        for event in self.events(actor, types=("genesis", "incarnation"), reverse=True):
+        for event in self.events(actor, types=("genesis", "incarnation", payloads.SNAPSHOT), reverse=True):
             marker = payloads.read(event.data)
             if not isinstance(marker, payloads.Incarnation) or marker.recovered != "replay":
                 return event.seq

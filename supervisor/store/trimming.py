@@ -68,10 +68,25 @@ def give_back(db: sqlite3.Connection, share: int = SPARE_SHARE) -> Iterator[None
 
 
 def replay_begins(db: sqlite3.Connection, actor: str) -> int:
-    """Return the event that a replay of an actor would begin with: its last life that was not itself rebuilt by one.
+    """Return the event that a replay of an actor would begin with: its newest snapshot, or the begin of its last
+    life that was not itself rebuilt by a replay, whichever is later.
 
     0 if that cannot be told.
     """
+    return max(_life_begins(db, actor), _newest_snapshot(db, actor))
+
+
+def _newest_snapshot(db: sqlite3.Connection, actor: str) -> int:
+    """The event of the newest snapshot, 0 if there is none."""
+    sql = "SELECT events FROM batches WHERE actor = ? AND instr(events, ?) > 0 ORDER BY first_seq DESC"
+    for (events,) in db.execute(sql, (actor, payloads.SNAPSHOT.encode())):
+        found = [frame[0] for frame in iter_frames(events) if frame[2] == payloads.SNAPSHOT]
+        if found:
+            return found[-1]
+    return 0
+
+
+def _life_begins(db: sqlite3.Connection, actor: str) -> int:
     sql = "SELECT DISTINCT first_seq FROM incarnations WHERE actor = ? ORDER BY first_seq DESC"
     for (seq,) in db.execute(sql, (actor,)).fetchall():
         marker = _event(db, actor, seq)

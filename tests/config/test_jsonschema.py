@@ -194,7 +194,7 @@ def test_documented(section: Section, key: str, field: Field) -> None:
 
 OPTIONS = [
     (f"{section.name}.{key}", field, field.target or key)
-    for section in (keys.LIMITS, keys.ABI, keys.CHAIN, keys.HEARTBEAT, keys.MANIFEST)
+    for section in (keys.LIMITS, keys.ABI, keys.CHAIN, keys.HEARTBEAT, keys.SNAPSHOT, keys.MANIFEST)
     for key, field in section.fields.items()
     if (field.target or key) in ActorOptions.__struct_fields__
 ]

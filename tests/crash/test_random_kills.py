@@ -22,6 +22,7 @@ from tests.system import guests
 from tests.system.running import RunningTree, is_running, until
 from theater.chain import payloads
 from theater.errors import ActorError
+from theater.rundir import NotRunning
 
 SECONDS = float(os.environ.get("THEATER_CRASH_S", "4"))
 ROOTS = int(os.environ.get("THEATER_CRASH_ROOTS", "4"))
@@ -125,7 +126,10 @@ class Caller:
 
     def call_until_gone(self, tree: RunningTree) -> None:
         """Count answers and calls without one."""
-        counter = tree.actor("/counter")
+        try:
+            counter = tree.actor("/counter")
+        except NotRunning:
+            return  # gone before anybody could speak to it
         while tree.process.poll() is None:
             try:
                 counter.call("bump", (1,))
@@ -185,12 +189,11 @@ def test_with_keys_every_call_counts_once_over_dead_supervisors(tree: RunningTre
         workers = tree.workers()
         timer = threading.Timer(chance.uniform(0, 0.6), tree.process.kill)
         timer.start()
-        counter = tree.actor("/counter")
         while True:
             try:
-                counter.call("bump", (1,), idempotency_key=f"call {made}")
+                tree.actor("/counter").call("bump", (1,), idempotency_key=f"call {made}")
                 made += 1
-            except ActorError:
+            except (ActorError, NotRunning):
                 break
         timer.join()
         tree.drop_client()

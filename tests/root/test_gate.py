@@ -27,7 +27,8 @@ class Scene:
         monkeypatch.setattr(clients_module, "send", self._send)
         monkeypatch.setattr(clients_module, "credentials", lambda frame: None)
         options = SimpleNamespace(call_deadline_ms=None, shutdown_ms=5000)
-        self.actor: Any = SimpleNamespace(id="id", path="/a", cause=None, update=None, spec=SimpleNamespace(options=options))
+        spec = SimpleNamespace(options=options)
+        self.actor: Any = SimpleNamespace(id="id", path="/a", cause=None, update=None, spec=spec)
         self.life = Life(
             actor=self.actor, number=1, is_alive=True, init_sent=True, endpoint="ipc://w", package="",
             watchers=set(), resolvers=[], stop_waiters=[],

@@ -8,6 +8,7 @@ writes it. ``theater.chain.forms`` reads longer ones, event by event.
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -19,6 +20,8 @@ from theater.chain.verifying import Report, verify
 from theater.errors import TheaterError
 
 FILE_BYTES_MAX: Final = 1 << 30
+FRAME: Final = b"\x95"
+"""How a frame begins: MessagePack's array of five."""
 OURS: Final = "sha256"
 THEATER: Final = "theater-sha1"
 
@@ -45,14 +48,33 @@ def read_file(path: str) -> list[ChainEvent]:
         raise ChainFileError(f"{path}: expected a chain ({forms}): {error}") from None
 
 
-def rule_of(events: list[ChainEvent]) -> str:
+def open_file(path: str) -> Sequence[ChainEvent]:
+    """Return the events of a chain in a file; of our framed form, the longest one, without holding them in memory.
+
+    Raises:
+        ChainFileError: it is no chain.
+        OSError: it cannot be read.
+    """
+    with open(path, "rb") as file:
+        start = file.read(1)
+    if start and start != FRAME:
+        return read_file(path)
+    from theater.chain.framesfile import FramesFile
+
+    try:
+        return FramesFile(path)
+    except ChainError as error:
+        raise ChainFileError(f"{path}: expected a saved chain: {error}") from None
+
+
+def rule_of(events: Sequence[ChainEvent]) -> str:
     """Which hash rule a chain follows: ours, or that of the Rust Theater."""
     from theater.chain.legacy import THEATER_HASH_BYTES
 
     return THEATER if events and len(events[0].hash) == THEATER_HASH_BYTES else OURS
 
 
-def verify_events(events: list[ChainEvent]) -> Report:
+def verify_events(events: Sequence[ChainEvent]) -> Report:
     """Check every link and hash of a chain by the rule it follows.
 
     One of ours that begins in the middle may not say what was before; its first event is believed then.

@@ -16,6 +16,8 @@ from theater.chain.events import ChainError
 from theater.values import S64, U64, Bool, List, Option, Record, String, Value, Variant, bytes_of
 
 RUNTIME_PREFIX: Final = "theater-runtime/"
+SNAPSHOT: Final = "theater-runtime/snapshot"
+"""Type of the events that hold a state a replay can begin from."""
 
 
 class Call(msgspec.Struct, frozen=True):

@@ -101,6 +101,26 @@ LIMITS = Section(
     },
 )
 
+SNAPSHOT = Section(
+    name="snapshot",
+    doc="How often the state is recorded as an event that replays can begin from; each one gives the guest a fresh "
+    "instance. Without any bound: never.",
+    fields={
+        "events": Field(
+            wants=Whole(10, 1_000_000_000, or_none=True),
+            doc="After so many events.",
+            default="none",
+            target="snapshot_events",
+        ),
+        "size": Field(
+            wants=size(4096, 1024**4, none=None),
+            doc="After so many bytes of events; the first bound reached holds.",
+            default="none",
+            target="snapshot_bytes",
+        ),
+    },
+)
+
 ABI = Section(
     name="abi",
     doc="Switches for guests of other ages.",
@@ -216,6 +236,7 @@ _ACTOR = {
     "abi": Field(wants=Part(ABI), doc=ABI.doc),
     "chain": Field(wants=Part(CHAIN), doc=CHAIN.doc),
     "heartbeat": Field(wants=Part(HEARTBEAT), doc=HEARTBEAT.doc),
+    "snapshot": Field(wants=Part(SNAPSHOT), doc=SNAPSHOT.doc),
     "on_paused": Field(
         wants=Choice(("queue", "reject")), doc="What happens to calls while it is paused.", default="queue"
     ),
@@ -246,7 +267,7 @@ _ACTOR = {
 }
 """Keys that mean the same in a tree and in a manifest."""
 
-OPTION_SECTIONS = ("limits", "abi", "chain", "heartbeat")
+OPTION_SECTIONS = ("limits", "abi", "chain", "heartbeat", "snapshot")
 REPLACED_KEYS = ("sha256", "grants", "recover", "poison", "poison_tries")
 """The keys of _ACTOR that become fields of the declaration."""
 OPTION_KEYS = ("durability", "on_paused", "on_application_error")

@@ -109,21 +109,26 @@ class Flag(msgspec.Struct, frozen=True):
 
 
 class Whole(msgspec.Struct, frozen=True):
-    """A whole number within bounds."""
+    """A whole number within bounds; or ``none``, where that is allowed."""
 
     least: int = 0
     most: int = COUNT_MAX
+    or_none: bool = False
 
-    def read(self, node: Node, path: str, reader: Reader) -> int:
+    def read(self, node: Node, path: str, reader: Reader) -> int | None:
         kind, value = reader.scalar(node)
+        if self.or_none and value == "none":
+            return None
         if kind != INT or not self.least <= value <= self.most:
+            none = " or none" if self.or_none else ""
             raise Wrong(
-                f"expected a whole number from {self.least} to {self.most}, found {reader.found(node)}"
+                f"expected a whole number from {self.least} to {self.most}{none}, found {reader.found(node)}"
             )
         return int(value)
 
     def schema(self) -> dict[str, Any]:
-        return _or_variable({"type": "integer", "minimum": self.least, "maximum": self.most})
+        number = {"type": "integer", "minimum": self.least, "maximum": self.most}
+        return _or_variable({"anyOf": [number, {"const": "none"}]} if self.or_none else number)
 
 
 class Number(msgspec.Struct, frozen=True):
@@ -224,9 +229,9 @@ def duration(least_ms: int = 1, **words: Any) -> Quantity:
     return Quantity("time", "500ms, 10s or 5m", units.MILLISECONDS, least_ms, DURATION_MS_MAX, words)
 
 
-def size(least_bytes: int = 1, most_bytes: int = SIZE_BYTES_MAX) -> Quantity:
+def size(least_bytes: int = 1, most_bytes: int = SIZE_BYTES_MAX, **words: Any) -> Quantity:
     """A size in bytes."""
-    return Quantity("size", "64KiB, 64MiB or 1GiB", units.BYTES, least_bytes, most_bytes)
+    return Quantity("size", "64KiB, 64MiB or 1GiB", units.BYTES, least_bytes, most_bytes, words)
 
 
 class Data(msgspec.Struct, frozen=True):
