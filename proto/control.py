@@ -148,6 +148,8 @@ class Init(Message, tag="init", frozen=True):
     """Operations to be refused, by digest in hex (theater.committed), with the event that is their dead letter."""
     history: str | None = None
     """Path of the recorded chain to be played back first (recover: replay); the worker removes the file."""
+    children: str | None = None
+    """Path of the events of children that ``history`` refers to (MessagePack: hash -> [type, data]); removed too."""
     repeats: str | None = None
     """Path of what is known of idempotency keys (theater.chain.keyed), as MessagePack; the worker removes the file."""
     recovered: str = "initial"

@@ -7,7 +7,7 @@ grow by one level of nesting with every generation.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -15,11 +15,13 @@ import msgspec
 from proto import control
 from theater import cgrf
 from theater.chain import iter_batch
-from theater.values import U64, Record, String, Tuple, bytes_of
+from theater.values import U64, List, Record, String, Tuple, Value, bytes_of
 from worker.logs import Logs
 from worker.machine_notices import HostCall
 
 HANDLE_CHILD_EVENT: Final = "theater:simple/supervisor-handlers.handle-child-event"
+GAP: Final = "gap"
+REFERENCE: Final = "event-ref"
 GAP_TYPE: Final = "theater-runtime/gap"
 """Event type a guest sees where events of its child were left out (L8); the data says which."""
 
@@ -59,9 +61,42 @@ def params(operation: Any) -> tuple[bytes, bytes]:
     child = String(event.child)
     if operation.is_gap:
         last: ChildEvent = operation.last
-        between = Record("gap", (("first-seq", U64(event.seq)), ("last-seq", U64(last.seq))))
-        given = Tuple((child, String(GAP_TYPE), bytes_of(cgrf.encode(between))))
-        return cgrf.encode(given), cgrf.encode(Tuple((child, between)))
-    reference = Record("event-ref", (("seq", U64(event.seq)), ("hash", bytes_of(event.hash))))
-    given = Tuple((child, String(event.event_type), bytes_of(event.data)))
-    return cgrf.encode(given), cgrf.encode(Tuple((child, reference)))
+        between = Record(GAP, (("first-seq", U64(event.seq)), ("last-seq", U64(last.seq))))
+        return cgrf.encode(_of_gap(child, between)), cgrf.encode(Tuple((child, between)))
+    reference = Record(REFERENCE, (("seq", U64(event.seq)), ("hash", bytes_of(event.hash))))
+    return cgrf.encode(_of_event(child, event.event_type, event.data)), cgrf.encode(Tuple((child, reference)))
+
+
+def params_again(recorded: Value, known: Mapping[bytes, tuple[str, bytes]]) -> Value | None:
+    """Return what the guest was given for what the chain recorded, for a replay; None where ``known`` lacks the event.
+
+    ``known`` holds type and data of events of children by their hashes.
+    """
+    match recorded:
+        case Tuple(items=(String() as child, Record(name="gap") as between)):
+            return _of_gap(child, between)
+        case Tuple(items=(String() as child, Record(name="event-ref", fields=(_, (_, List(items=bytes(digest))))))):
+            event = known.get(digest)
+            return None if event is None else _of_event(child, *event)
+        case _:
+            return recorded
+
+
+def _of_gap(child: String, between: Record) -> Tuple:
+    return Tuple((child, String(GAP_TYPE), bytes_of(cgrf.encode(between))))
+
+
+def _of_event(child: String, event_type: str, data: bytes) -> Tuple:
+    return Tuple((child, String(event_type), bytes_of(data)))
+
+
+def given_of(path: str | None) -> dict[bytes, tuple[str, bytes]]:
+    """Read events of children from a file, by hash; none if there is no file.
+
+    Raises:
+        OSError, msgspec.MsgspecError: it cannot be read.
+    """
+    if path is None:
+        return {}
+    with open(path, "rb") as file:
+        return msgspec.msgpack.decode(file.read(), type=dict[bytes, tuple[str, bytes]])

@@ -78,6 +78,7 @@ class Guest:
         if lock is not None:
             lock.release()
         try:
+            self._recorder.store.make_room()
             self._recorder.call(function, recorded, key)
             return self._enter(function, data, budget)
         finally:

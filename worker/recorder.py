@@ -138,6 +138,7 @@ class Recorder:
 
         Post thread.
         """
+        self.store.end(cause)
         plain = cause.plain()
         if cause.text and len(cause.text) > WORDS_CHARS_MAX:
             plain["text"] = cause.text[:WORDS_CHARS_MAX] + "…"

@@ -26,6 +26,7 @@ from theater.chain.files import ChainFileError
 from theater.chain.payloads import SNAPSHOT
 from theater.replay import ReplaySummary
 from worker.cache import CacheError
+from worker.child_events import given_of
 from worker.engine import config
 from worker.engine.clock import TICK_MS, GuestClock
 from worker.engine.pack import Answers, PackDoor
@@ -49,6 +50,8 @@ class Job(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """With another package than the chain was recorded with."""
     begin: int | str | None = None
     """At the snapshot with this number, or at the ``newest`` one; else with the first event that tells a state."""
+    children: str | None = None
+    """File with events of children by hash (MessagePack: hash -> [type, data])."""
     state: str | None = None
     """State before the first event, in the text form of values (chains that do not tell)."""
 
@@ -109,6 +112,7 @@ def _replay(job: Job, began_by: int) -> tuple[ReplaySummary, Replayer]:
         options,
         package=None if job.force else answer.digest,
         state=_state(job.state),
+        children=given_of(job.children),
         stop_on_divergence=not job.debug,
         progress=lambda done, total: _say({"progress": [begin + done, begin + total]}),
     )

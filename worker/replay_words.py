@@ -35,10 +35,10 @@ def agree(recorded: str, outcome: contract.Declined | Trap) -> bool:
 def unknown_child_event(seq: int, said: payloads.Call) -> str:
     """Why a callback that was given an event of a child cannot be called again, and what can be done."""
     child = shown(said.params.items[0]) if isinstance(said.params, Tuple) and said.params.items else "a child"
+    which = shown(said.params.items[1]) if isinstance(said.params, Tuple) and len(said.params.items) > 1 else "?"
     return (
-        f"event {seq}: {said.function} was given an event of {child}, of which this chain keeps only number and hash: "
-        "what the guest saw is in the child's chain. Such a history cannot be replayed; an actor that subscribes to "
-        "its children's events can recover with 'recover: last'"
+        f"event {seq}: {said.function} was given an event of child {child}, of which this chain keeps only {which}: "
+        "what the guest saw is in the child's chain, which is not at hand (--chain FILE names an exported one)"
     )
 
 

@@ -6,7 +6,7 @@ ever executed: the record answers. Whatever the guest does must be what the reco
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NoReturn
 
 from theater import cgrf, replay
@@ -16,6 +16,7 @@ from theater.errors import ActorError
 from theater.replay import Divergence, ReplayHandler, ReplaySummary, first_difference, same, shown
 from theater.values import Tuple, Value
 from worker import replay_words as words
+from worker.child_events import HANDLE_CHILD_EVENT, params_again
 from worker.engine import contract
 from worker.engine.clock import ticks
 from worker.engine.errors import CANCELLED, StartError, Trap
@@ -27,7 +28,6 @@ CUT_SHORT_MS: Final = 500
 SLOWER_MAX: Final = 10
 """A replay may take so many times as long as the call did: the machine may be a slower one, or a busy one."""
 BEGINNINGS: Final = ("genesis", "incarnation")
-CHILD_EVENT: Final = "theater:simple/supervisor-handlers.handle-child-event"
 EVENTS_PER_REPORT: Final = 1000
 
 MakeDoor = Callable[[Answers], PackDoor]
@@ -72,13 +72,15 @@ class Replayer:
         *,
         package: str | None = None,
         state: bytes | None = None,
+        children: Mapping[bytes, tuple[str, bytes]] | None = None,
         stop_on_divergence: bool = True,
         progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> None:
         """Replay so many events as are given; a call whose end is not among them is not committed.
 
         ``package``: SHA-256 the chain must be recorded with (None: any). ``state``: before the first event, for a chain
-        that does not begin with ``genesis`` or ``incarnation``.
+        that does not begin with ``genesis`` or ``incarnation``. ``children``: type and data of the events of children
+        that the guest was given, by hash; the chain itself only names them.
         """
         self.handler = ReplayHandler(events)
         self.state = contract.NO_STATE if state is None else state
@@ -104,6 +106,7 @@ class Replayer:
         self._cut_at: int | None = None
         """Where the record of the present call ends, if the call did not end by itself."""
         self._knows_state = state is not None
+        self._children = children or {}
         self._keeps_door = False
         self.snapshots = 0
         """How many were compared with the state that was computed."""
@@ -263,8 +266,12 @@ class Replayer:
     def _call(self, said: payloads.Call) -> None:
         at = self._cursor.current_position() - 1
         self.call_in_progress = said.function
-        if said.function == CHILD_EVENT:
-            raise _Incompatible(words.unknown_child_event(self._events[at].seq, said))
+        params = said.params
+        if said.function == HANDLE_CHILD_EVENT:
+            given = params_again(params, self._children)
+            if given is None:
+                raise _Incompatible(words.unknown_child_event(self._events[at].seq, said))
+            params = given
         ends_at = self._place_of_end()
         is_killed = ends_at == len(self._events) or self._events[ends_at].event_type in BEGINNINGS
         if is_killed and ends_at == at + 1:
@@ -273,7 +280,7 @@ class Replayer:
         self._cut_at = ends_at if was_stopped else None
         last = min(ends_at - was_stopped, len(self._events) - 1)
         self._budget = self._full_budget(said.function, at, last)
-        outcome = self._outcome(self._entered(), said, at)
+        outcome = self._outcome(self._entered(), said.function, params, at)
         event = self._cursor.current_event()
         if event is None or isinstance(self._pending, _RecordEnds):
             return  # the incarnation was killed in the middle of it: nothing was committed
@@ -288,19 +295,19 @@ class Replayer:
         elif said.function == INIT and isinstance(outcome, contract.Ok):
             self.is_initialised = True
 
-    def _outcome(self, door: PackDoor, said: payloads.Call, at: int) -> Any:
+    def _outcome(self, door: PackDoor, function: str, params: Value, at: int) -> Any:
         """Run the call: Ok, Declined, or the Trap that ended it. _RecordEnds is left in ``_pending``."""
         try:
-            data = self._contract.input(said.function, self.state, cgrf.encode(said.params))
+            data = self._contract.input(function, self.state, cgrf.encode(params))
         except ActorError as error:
             self._leave(self._events[at], replay.ERROR, expected="a call that is accepted", actual=error.text())
         self._pending = None
         try:
             self._arm(door)
-            result = door.call(said.function, data)
+            result = door.call(function, data)
             if isinstance(result, GuestError):
                 return contract.Declined(result.text)
-            return self._contract.outcome(said.function, result.output)
+            return self._contract.outcome(function, result.output)
         except Trap as trap:
             if isinstance(self._pending, _Diverged | _Stopped):
                 raise self._pending from None

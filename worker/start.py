@@ -90,18 +90,22 @@ def _rebuilt(inc: Incarnation, history: str, instance: MakeDoor, step: Callable[
     Sets the state, and whether ``init`` is still to be called.
     """
     from theater.chain import files
+    from worker.child_events import given_of
     from worker.replaying import Replayer
 
     step("replay")
     try:
         events = files.open_file(history)
         os.unlink(history)
-    except (OSError, files.ChainFileError) as error:
+        children = given_of(inc.init.children)
+        if inc.init.children is not None:
+            os.unlink(inc.init.children)
+    except (OSError, msgspec.MsgspecError, files.ChainFileError) as error:
         raise StartError("replay", str(error)) from None
     report = files.verify_events(events)
     if not report.ok:
         raise StartError("replay", f"the recorded chain is broken: {report.first_bad}")
-    replayer = Replayer(instance, events, inc.options, package=inc.init.digest)
+    replayer = Replayer(instance, events, inc.options, package=inc.init.digest, children=children)
     summary, door = replayer.rebuild()
     if not summary.success:
         raise StartError("replay", str(summary))

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +17,13 @@ import msgspec
 
 from supervisor.cli.check import cache_dir
 from supervisor.cli.history import History, opened
+from supervisor.store.references import Reference, given, references
 from theater.errors import TheaterError
 
 if TYPE_CHECKING:
     from supervisor.store.reader import StoredActor
     from theater.actor import ActorSpec
+    from theater.chain import ChainEvent
     from theater.spec import SupervisorSpec
 
 SILENCE_S = 1.0
@@ -44,7 +46,8 @@ class ReplayProblem(TheaterError):
 def job_of(what: str, args: argparse.Namespace) -> Iterator[Job]:
     """What to replay for ``what``: a chain in a file, or an actor of the history the arguments mean."""
     if os.path.isfile(what):
-        yield {"chain": os.path.abspath(what)} | _with(what, args, None)
+        with _children_of_file(what, args) as children:
+            yield {"chain": os.path.abspath(what), "children": children} | _with(what, args, None)
         return
     with opened(args) as history, job_of_actor(history, history.actor(what), args) as job:
         yield job
@@ -53,12 +56,41 @@ def job_of(what: str, args: argparse.Namespace) -> Iterator[Job]:
 @contextmanager
 def job_of_actor(history: History, actor: StoredActor, args: argparse.Namespace) -> Iterator[Job]:
     """The same for an actor whose history is open."""
-    with tempfile.NamedTemporaryFile(prefix="theater-", suffix=".chain") as file:
+    with (
+        tempfile.NamedTemporaryFile(prefix="theater-", suffix=".chain") as file,
+        tempfile.NamedTemporaryFile(prefix="theater-", suffix=".children") as children,
+    ):
+        referenced: list[Reference] = []
         for batch in history.reader.batches(actor.id):
             file.write(batch)
+            referenced += references((batch,))
         file.flush()
+        children.write(msgspec.msgpack.encode(given(history.reader, referenced, _chains(args))))
+        children.flush()
         declared, kept = _declared(history, actor.path, args), _kept(history, actor)
-        yield {"chain": file.name} | _with(actor.path, args, declared, kept)
+        job = {"chain": file.name, "children": children.name if referenced else None}
+        yield job | _with(actor.path, args, declared, kept)
+
+
+@contextmanager
+def _children_of_file(what: str, args: argparse.Namespace) -> Iterator[str | None]:
+    """Events of children, for a chain in a file: from the chains that --chain names."""
+    chains = _chains(args)
+    if not chains:
+        yield None
+        return
+    with tempfile.NamedTemporaryFile(prefix="theater-", suffix=".children") as file:
+        found = {event.hash: (event.event_type, event.data) for chain in chains for event in chain}
+        file.write(msgspec.msgpack.encode(found))
+        file.flush()
+        yield file.name
+
+
+def _chains(args: argparse.Namespace) -> list[Iterable[ChainEvent]]:
+    """Chains of children in files of their own (--chain)."""
+    from theater.chain.files import open_file
+
+    return [open_file(path) for path in getattr(args, "chain", None) or ()]
 
 
 def place_of(text: str | None) -> int | str | None:

@@ -32,6 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", metavar="ACTOR|FILE", help="path or id of an actor, or a chain in a file")
     parser.add_argument("--package", metavar="FILE", help="the actor's package (default: what its tree file says)")
     parser.add_argument("--force", action="store_true", help="also if it was recorded with another package")
+    chain = "chain of a child whose events the actor was given (may be said again; those in the store are found)"
+    parser.add_argument("--chain", action="append", metavar="FILE", help=chain)
     parser.add_argument("--until", metavar="N|HASH", help="stop before this event, and show the state there")
     snapshot = "begin at the newest snapshot, or at event N, which is one, instead of the beginning"
     parser.add_argument("--from-snapshot", nargs="?", const="newest", metavar="N", help=snapshot)

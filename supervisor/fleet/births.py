@@ -24,6 +24,8 @@ from supervisor.sockets import send
 from theater.cause import START_FAILED, UPDATED, Cause
 
 RING_BYTES = 256 * 1024
+CHILDREN = ".children"
+"""Added to the name of a history: what it refers to."""
 
 
 class Births:
@@ -204,6 +206,7 @@ class Births:
             notes_operations=spec.poison == DEAD_LETTER,
             set_aside=actor.set_aside,
             history=life.history or None,
+            children=life.history + CHILDREN if life.has_references else None,
             repeats=life.keys or None,
             recovered=state.recovered,
             origin=state.origin,

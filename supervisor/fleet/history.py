@@ -24,6 +24,7 @@ from supervisor.refusals import Refusals
 from supervisor.sockets import send
 from supervisor.store import StoreReader, StoreWriter
 from supervisor.store.packages import keep_package
+from supervisor.store.references import Reference, given, references
 from supervisor.store.results import Broken, Recovered, Stored, Trimmed, Trouble
 from supervisor.store.rings import remove_ring
 from theater.cause import Cause, from_plain
@@ -312,9 +313,15 @@ class History:
         """In the reader's thread."""
         actor, reader = life.actor, self._opened()
         if life.history:
+            referenced: list[Reference] = []
             with open(life.history, "xb") as file:
                 for batch in reader.since_recovery(actor.id):
                     file.write(batch)
+                    referenced += references((batch,))
+            if referenced:
+                life.has_references = True
+                with open(life.history + ".children", "xb") as file:
+                    file.write(msgspec.msgpack.encode(given(reader, referenced)))
         if life.keys:
             options = actor.spec.options
             since_ns = time.time_ns() - options.idempotency_ms * 1_000_000

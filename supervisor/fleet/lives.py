@@ -44,6 +44,7 @@ class Life:
         "endpoint",
         "failure",
         "family",
+        "has_references",
         "head_hash",
         "heartbeats_missed",
         "history",
@@ -103,6 +104,8 @@ class Life:
         self.ring = ""
         self.history = ""
         """File with the chain it is to play back, if it is."""
+        self.has_references = False
+        """That chain refers to events of children, which are in a file beside it."""
         self.keys = ""
         """File with the idempotency keys it is to know, if there are any."""
         self.last_seq = actor.last_seq

@@ -11,7 +11,7 @@ from tests.replay.recording import Life, replayed, replayer_of
 from tests.worker.enginekit import ticking
 from theater import cgrf, replay
 from theater.chain import payload, payloads
-from theater.values import U32, String, Tuple
+from theater.values import U64, Record, String, Tuple, bytes_of
 from worker import replaying
 from worker.engine.errors import DEADLINE
 
@@ -137,11 +137,12 @@ def test_a_callback_with_a_childs_event_is_refused_with_the_reason() -> None:
     """Which event, whose, and what to do about it."""
     life = Life()
     name = "theater:simple/supervisor-handlers.handle-child-event"
-    life.put("wasm", payload.call(name, cgrf.encode(Tuple((String("kid"), U32(1))))))
+    reference = Record("event-ref", (("seq", U64(4)), ("hash", bytes_of(b"h" * 32))))
+    life.put("wasm", payload.call(name, cgrf.encode(Tuple((String("kid"), reference)))))
     said = str(replayed(life))
 
-    assert 'event 3: theater:simple/supervisor-handlers.handle-child-event was given an event of "kid"' in said
-    assert "recover: last" in said
+    assert 'event 3: theater:simple/supervisor-handlers.handle-child-event was given an event of child "kid"' in said
+    assert "--chain FILE" in said
 
 
 def test_it_stops_in_the_middle_of_a_call() -> None:

@@ -536,6 +536,26 @@ def test_events_arrive_before_the_exit(family: Family) -> None:
     assert [note for note in notes if silent in note] == [f"exit {silent} well"]
 
 
+def test_what_a_parent_was_given_of_its_children_can_be_replayed(family: Family, tmp_path: Path) -> None:
+    """Its chain says which events they were; the children's chains, in the store or in a file, what they said."""
+    child = family.ask("spawn", "child.toml")
+    family.ask("subscribe", child)
+    family.child("child").call("add", (1,))
+    family.child("child").call("finish", ("well",))
+    until(lambda: f"exit {child} well" in family.notes(), "the exit")
+    tree, package = family.tree, str(family.tree.home / "parent.wasm")
+    in_store = tree.cli("replay", family.path, "--package", package)
+    parent, offspring = str(tmp_path / "parent.chain"), str(tmp_path / "child.chain")
+    tree.cli("export", family.path, parent)
+    tree.cli("export", f"{family.path}/child", offspring)
+    in_files = tree.cli("replay", parent, "--package", package, "--chain", offspring)
+    tree.cli("replay", parent, "--package", package, check=2)
+
+    assert any(note.startswith(f"event {child}") for note in family.notes())
+    assert "Replay complete" in in_store
+    assert "Replay complete" in in_files
+
+
 def test_a_child_spawned_in_init_is_supervised(tree: RunningTree) -> None:
     """Its parent hears of its end although its own start was not complete when it was spawned."""
     family = Family(tree, "early", {"first": "child.toml", "notes": []})
