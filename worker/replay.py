@@ -136,7 +136,7 @@ def _begin(events: Sequence[ChainEvent], job: Job) -> int:
         if not 0 <= at < len(events) or events[at].event_type != SNAPSHOT:
             raise Impossible(f"event {job.begin} is no snapshot, or not there")
         return at
-    is_cut = events and job.state is None and events[0].parent_hash is not None
+    is_cut = events and job.state is None and (events[0].seq > 0 or events[0].parent_hash is not None)
     if not is_cut:
         return 0
     return next((at for at, event in enumerate(events) if event.event_type in (SNAPSHOT, *BEGINNINGS)), 0)

@@ -269,13 +269,16 @@ class Families:
         self._early.pop(life.actor, None)
         if life.actor.parent is None:
             return
+        # The core is told next; then it knows whether the child comes back. Nobody hears of the end before that.
+        self._s.loop.call_soon(lambda: self._after_end(life))
+
+    def _after_end(self, life: Life) -> None:
+        self._leave_if_over(life.actor)
         waiting = self._awaited.pop(life, None)
         if waiting is not None:
             waiting(life)
         elif life.was_ready:
             self._tell_end(life)
-        # The core is told next; then it knows whether the child comes back.
-        self._s.loop.call_soon(lambda: self._leave_if_over(life.actor))
 
     def _tell_end(self, life: Life) -> None:
         parent = _parent_of(life)

@@ -96,6 +96,11 @@ class Life(FakeContext):
             self._open()
         self.put("incarnation", payload.incarnation(2, self.digest, "pack-2", "", self.state, None, recovered))
 
+    def snapshot(self) -> None:
+        """As worker.snapshots does: the state becomes an event, a fresh instance goes on."""
+        self.put("theater-runtime/snapshot", payload.runtime("snapshot", cgrf.decode(self.state)))
+        self._open()
+
     def call(self, function: str, *params: Value, deadline_ms: int | None = None) -> Any:
         """Call, and record it; return the outcome."""
         name = function if "." in function else f"{API}.{function}"
