@@ -13,21 +13,27 @@ import tempfile
 import time
 from collections.abc import Callable
 from hashlib import sha256
+from statistics import median
 from time import perf_counter
+from types import SimpleNamespace
+from typing import Any
 
 import msgspec
 
 from benchmarks.table import Table
 from supervisor.store import StoreReader, StoreWriter
 from supervisor.store.results import Stored
+from theater.actor import ActorOptions
 from theater.cgrf import encode
 from theater.chain import encode_frame, event_hash, iter_batch, payload, verify
 from theater.ring import RingFull, RingReader, RingWriter
 from theater.values import U32, Tuple
+from worker.recorder import Recorder
 
 EVENTS = 30_000
 ROUNDS = 3
 EVENTS_PER_BATCH = 64
+WINDOWS, WINDOW_CALLS = 200, 100
 ACTORS = 10
 FUNCTION = "bench:counter/api.bump"
 PARAMS, STATE, RESPONSE = encode(Tuple((U32(5),))), encode(U32(7)), encode(U32(7))
@@ -73,6 +79,29 @@ def record(path: str) -> None:
             ring.append(frame)
     ring.close()
     RingReader.remove(path)
+
+
+def recorder_us(path: str) -> float:
+    """An event of a call through ``worker.recorder``, what it retains in memory included (median)."""
+    init = SimpleNamespace(
+        actor_id="bench", chain_seq=0, chain_head=None, keeps_state=False, notes_operations=False,
+        ring=path, ring_bytes=256 * 1024, incarnation=1,
+    )  # fmt: skip
+    inc: Any = SimpleNamespace(init=init, options=ActorOptions(), state=b"")
+    recorder = Recorder.create(inc)
+    position = recorder.ring.start
+    found = []
+    for _ in range(WINDOWS):
+        began = perf_counter()
+        for _ in range(WINDOW_CALLS):
+            recorder.call(FUNCTION, PARAMS)
+            recorder.result(FUNCTION, STATE, RESPONSE)
+        found.append((perf_counter() - began) / WINDOW_CALLS / 2 * 1e6)
+        while (unsent := recorder.ring.unsent(position, 128 * 1024)) is not None:
+            position = unsent.position
+        recorder.ring.ack(recorder.seq)
+    recorder.ring.close()
+    return median(found)
 
 
 def append_only(path: str) -> float:
@@ -162,6 +191,7 @@ def main() -> None:
         path = os.path.join(directory, "b.ring")
         recorded, floor = best(lambda: record(path), EVENTS) * 1e6, best(hash_and_encode, EVENTS) * 1e6
         table.add("record an event: data, hash, frame, ring (µs)", recorded, floor, recorded / floor, "")
+        table.add("the worker's recorder, all of it (µs)", recorder_us(os.path.join(directory, "w.ring")), "", "", "3")
         table.add("… of it the ring (µs)", append_only(path) * 1e6, "", "", "0.5")
         kept = os.path.join(directory, "store0")
         stored = min(store(chain, os.path.join(directory, f"store{n}")) for n in range(ROUNDS)) * 1e6

@@ -17,6 +17,8 @@ from theater.chain.events import ChainError, ChainEvent
 BLOCK: Final = 256
 """Events decoded at once."""
 BLOCKS_KEPT: Final = 8
+BLOCKS_PER_FORGET: Final = 64
+FORGET_BYTES: Final = 8 << 20
 HASH_BYTES: Final = 32
 
 
@@ -35,11 +37,15 @@ class FramesFile(Sequence[ChainEvent]):
             self._bytes: mmap.mmap | bytes = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) if size else b""
         self._starts = array("Q")
         self._blocks: OrderedDict[int, list[ChainEvent]] = OrderedDict()
-        at = 0
+        at = forgotten = 0
         while at < size:
             self._starts.append(at)
             at = frame_end(self._bytes, at)  # type: ignore[arg-type]
+            if at - forgotten > FORGET_BYTES:
+                self._forget()
+                forgotten = at
         self._starts.append(at)
+        self._forget()
 
     def __len__(self) -> int:
         return len(self._starts) - 1
@@ -58,6 +64,11 @@ class FramesFile(Sequence[ChainEvent]):
         for number in range((len(self) + BLOCK - 1) // BLOCK):
             yield from self._block(number)
 
+    def _forget(self) -> None:
+        """Give back what of the file was looked at: it is read again should it be needed."""
+        if isinstance(self._bytes, mmap.mmap):
+            self._bytes.madvise(mmap.MADV_DONTNEED)
+
     def _block(self, number: int) -> list[ChainEvent]:
         known = self._blocks.get(number)
         if known is None:
@@ -70,6 +81,8 @@ class FramesFile(Sequence[ChainEvent]):
         start, end = self._starts[first], self._starts[min(first + BLOCK, len(self))]
         before = bytes(self._bytes[start - HASH_BYTES : start]) if first else None  # a frame ends with its hash
         events = list(iter_batch(bytes(self._bytes[start:end]), before))
+        if not first // BLOCK % BLOCKS_PER_FORGET:
+            self._forget()
         if len(events) != min(BLOCK, len(self) - first):
             raise ChainError(f"byte {start}: expected {BLOCK} frames, found {len(events)}")
         return events

@@ -34,6 +34,10 @@ _VARIANT: Final = 0x08
 _LEAVES: Final = frozenset((*range(0x01, 0x07), *range(0x0C, 0x14), 0x15))
 """Kinds of nodes that have no children."""
 _LEAVES_MAX: Final = 16
+_ONE_LEAF: Final = _U32_PAIR.pack(2, 1)
+"""Count and root of a tuple of one leaf."""
+_OF_ONE: Final = bytes((_TUPLE, 0, 0, 0)) + _U32.pack(8) + _U32_PAIR.pack(1, 0)
+"""Its last node."""
 _STRING_HEAD: Final = Struct("<4sHHIIBxxxII")
 
 _UNIT: Final = cgrf.encode(unit())
@@ -193,6 +197,9 @@ def _shifted_leaves(data: bytes, base: int) -> tuple[int, bytes]:
 
     Most parameters are such a tuple, and ``encode_tuple`` takes three times as long over it.
     """
+    is_one = data[_COUNT_AT:_HEADER_BYTES] == _ONE_LEAF and data[-len(_OF_ONE) :] == _OF_ONE
+    if is_one and data[_HEADER_BYTES] in _LEAVES:  # the most frequent case, without its loop
+        return 2, data[_HEADER_BYTES:-4] + _numbers(base, 1)
     try:
         count, root = _U32_PAIR.unpack_from(data, _COUNT_AT)
         at, leaves = _HEADER_BYTES, count - 1
