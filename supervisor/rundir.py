@@ -102,7 +102,17 @@ def _take_lock(path: str) -> int:
         except (BlockingIOError, FileNotFoundError):
             pass
         os.close(fd)
-    raise RunDirError(f"{path}: another supervisor is running here; stop it, or use another --run-dir")
+    raise RunDirError(f"{path}: another supervisor is running here{_who(path)}; stop it, or use another --run-dir")
+
+
+def _who(path: str) -> str:
+    """Which tree it runs, and its pid, as far as it has said so."""
+    try:
+        with open(os.path.join(path, ABOUT), "rb") as file:
+            about = json.loads(file.read())
+        return f" ({about['name']}, pid {about['pid']}, tree {about['tree']})"
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def _make_private(path: str) -> None:

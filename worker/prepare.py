@@ -48,6 +48,9 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     grants: dict[str, dict[str, Any]] | None = None
     options: dict[str, Any] = msgspec.field(default_factory=dict)
     sha256: str | None = None
+    state: Any = None
+    """Initial state, as in Init."""
+    state_kind: str = "none"
 
 
 class Answer(msgspec.Struct, kw_only=True):
@@ -144,6 +147,7 @@ class Preparer:
         answer.refusals, answer.warnings = found.refusals, found.warnings
         if found.metadata is not None:
             answer.metadata = True
+            answer.refusals += report.state_problems(found.metadata, request.state_kind, request.state)
             answer.import_hashes = {name: hash_.hex() for name, hash_ in found.metadata.import_hashes.items()}
             answer.export_hashes = {name: hash_.hex() for name, hash_ in found.metadata.export_hashes.items()}
 

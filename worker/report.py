@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from theater import cgrf
 from theater.actor import ActorOptions
-from worker.engine import link, module
+from theater.fitting import fits
+from worker.engine import contract, link, module
 from worker.engine.clock import TICK_MS, GuestClock
 from worker.engine.errors import CONTRACT, StartError, Trap
-from worker.engine.pack import PackDoor
+from worker.engine.pack import INIT, PackDoor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,3 +78,16 @@ def _ticking(clock: GuestClock) -> Iterator[None]:
     finally:
         done.set()
         thread.join()
+
+
+def state_problems(metadata: Metadata, kind: str, state: Any) -> list[str]:
+    """Why a declared initial state is none for this package: it does not fit what its ``init`` takes."""
+    init = next((sig for sig in metadata.exports if sig.full_name == INIT), None)
+    if kind not in ("plain", "text") or init is None or not init.params:
+        return []
+    try:
+        encoded = contract.initial_state(kind, state, b"", init)
+    except StartError as error:
+        return [f"its state does not fit: {error.text}"]
+    wrong = fits(cgrf.decode(encoded), init.params[0][1])
+    return [] if wrong is None else [f"its state does not fit: state{wrong.path}: {wrong.problem}"]

@@ -86,6 +86,8 @@ def _check_packages(actors: list[ActorSpec], cache: str) -> list[str]:
             "grants": actor.grants,
             "options": msgspec.to_builtins(actor.options),
             "sha256": actor.sha256,
+            "state": actor.state,
+            "state_kind": actor.state_kind,
         }
         for actor in actors
     ]

@@ -112,6 +112,7 @@ def test_a_second_supervisor_in_the_same_place_is_refused(start: Start) -> None:
 
     assert said.returncode == 1
     assert "another supervisor is running here" in said.stderr
+    assert f"pid {tree.process.pid}, tree {tree.tree_file}" in said.stderr
     assert tree.actor("/counter").call("bump", (1,)) == 1
 
 
