@@ -13,6 +13,7 @@ import supervisor.store
 from proto import info
 from tests.cli.conftest import Cli, Said
 from tests.client.faketree import FakeTree
+from tests.system import guests
 from theater import cgrf, values
 from theater.chain import ChainEvent, encode_frame, event_hash, files, payload, verify
 
@@ -362,3 +363,18 @@ def test_check_looks_into_packages(cli: Cli, tmp_path: Path) -> None:
     assert said.code == 2
     assert "a.wasm" in said.err
     assert cli("check", str(file), "--quick").code == 0
+
+
+@pytest.mark.parametrize(("state", "code"), [("5", 0), ("'five'", 2), ("{count: 5}", 2), ("-1", 2)])
+def test_check_compares_the_state_with_what_the_package_takes(
+    cli: Cli, tmp_path: Path, state: str, code: int
+) -> None:
+    """Before anything is started."""
+    guests.write_all(tmp_path)
+    file = tmp_path / "tree.yaml"
+    child = f"{{id: a, actor: counter.wasm, grants: {{runtime: {{}}}}, state: {state}}}"
+    file.write_text(f"version: 1\nchildren:\n  - {child}\n")
+    said = cli("check", str(file), "--cache", str(tmp_path / "cache"))
+
+    assert said.code == code, said
+    assert ("its state does not fit" in said.err) == (code != 0)
