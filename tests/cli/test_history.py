@@ -13,7 +13,8 @@ import supervisor.store
 from proto import info
 from tests.cli.conftest import Cli, Said
 from tests.client.faketree import FakeTree
-from tests.system import guests
+from tests.guests import wat
+from tests.guests.pack import u32
 from theater import cgrf, values
 from theater.chain import ChainEvent, encode_frame, event_hash, files, payload, verify
 
@@ -370,9 +371,11 @@ def test_check_compares_the_state_with_what_the_package_takes(
     cli: Cli, tmp_path: Path, state: str, code: int
 ) -> None:
     """Before anything is started."""
-    guests.write_all(tmp_path)
+    types = "(state: u32) -> result<tuple<u32>, string>"
+    init = wat.Function("theater:simple/actor.init", types, wat.returns(wat.ok(u32(0))))
+    (tmp_path / "counter.wasm").write_bytes(wat.build(functions=[init]))
     file = tmp_path / "tree.yaml"
-    child = f"{{id: a, actor: counter.wasm, grants: {{runtime: {{}}}}, state: {state}}}"
+    child = f"{{id: a, actor: counter.wasm, state: {state}}}"
     file.write_text(f"version: 1\nchildren:\n  - {child}\n")
     said = cli("check", str(file), "--cache", str(tmp_path / "cache"))
 
