@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from proto import control
 from supervisor.fleet.births import Births
 from supervisor.fleet.deaths import Deaths
 from supervisor.fleet.families import Families
@@ -25,7 +26,7 @@ from supervisor.fleet.links import Links
 from supervisor.fleet.lives import Actor, Life, Register
 from supervisor.fleet.services import Directories, Services
 from supervisor.fleet.subscriptions import Subscriptions
-from supervisor.fleet.updates import Updates
+from supervisor.fleet.updates import UPDATE_PACKAGE, Updates
 from supervisor.loop import Loop
 from supervisor.notify import notify
 from supervisor.packages import Packages
@@ -149,8 +150,12 @@ class Root:
         families = Families(s, deaths)
         subscriptions = Subscriptions(s)
         heartbeat = Heartbeat(s, deaths)
-        s.links = Links(s, births, refusals, families.on_ask)
         self._updates = updates = Updates(s, births, deaths)
+
+        def on_ask(life: Life, ask: control.Ask, bodies: list[bytes]) -> None:
+            updates.on_ask(life, ask) if ask.function == UPDATE_PACKAGE else families.on_ask(life, ask, bodies)
+
+        s.links = Links(s, births, refusals, on_ask)
         gate = Gate(s, deaths, subscriptions, updates, refusals, self.about, self.stop)
         s.history.on_events += [subscriptions.on_events, families.on_events]
         s.forest.on_observed = self._observed

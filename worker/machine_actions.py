@@ -49,6 +49,13 @@ class Handed(Action, frozen=True, gc=False):
     waiter: Any
 
 
+class AskUpdate(Action, frozen=True, gc=False):
+    """Have the supervisor exchange the package, and give this waiter its answer."""
+
+    waiter: Any
+    package: str
+
+
 class Forward(Action, frozen=True, gc=False):
     """Have the next incarnation do this; nobody waits for it."""
 

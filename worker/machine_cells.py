@@ -18,7 +18,7 @@ PAUSE_WHILE_STARTING = "Cannot pause during startup"
 PAUSE_WHILE_PROCESSING = "Cannot pause during operation"
 RUNS_ON = "the operation has begun and runs on"
 HANDED = "another package takes over at this moment"
-UPDATE_REFUSED = ("update_package", ("ask the supervisor: handle.update_package, or `theater update`",))
+UPDATE_REFUSED = ("update_package", ("it is still starting",))
 
 # -- operations ----------------------------------------------------------------
 
@@ -55,15 +55,16 @@ def hold(m: Machine, operation: Operation, now_ns: int) -> list[Action]:
     return queue(m, operation, now_ns)
 
 
-def update_now(m: Machine, operation: Operation, now_ns: int) -> list[Action]:
-    """Idle, Paused: an update is not ours to serve."""
+def ask_update(m: Machine, operation: Operation, now_ns: int) -> list[Action]:
+    """Idle, Processing, Paused: the supervisor updates, and has us hand over when the operation under way is over."""
+    if m.stop is not None:
+        return refuse_stopping(m, operation, now_ns)
+    return [actions.AskUpdate(operation.waiter, operation.payload)]
+
+
+def refuse_update(m: Machine, operation: Operation, now_ns: int) -> list[Action]:
+    """Starting: there is nothing to hand over yet."""
     return [Refuse(operation.waiter, *UPDATE_REFUSED)]
-
-
-def update_later(m: Machine, operation: Operation, now_ns: int) -> list[Action]:
-    """Starting, Processing: an update waits its turn."""
-    operation.refusal = UPDATE_REFUSED
-    return queue(m, operation, now_ns)
 
 
 def refuse_stopping(m: Machine, operation: Operation, now_ns: int) -> list[Action]:

@@ -31,7 +31,7 @@ ROWS: Final[dict[type, tuple[Cell | None, ...]]] = {
     #                      Starting               Idle               Processing            Paused            ShuttingDown          Stopped
     n.Call:               (do.queue,              do.run,            do.queue,             do.hold,          do.refuse_stopping,   do.refuse_gone),
     n.HostCall:           (do.queue_host,         do.run,            do.queue_host,        do.queue_host,    do.drop,              do.drop),
-    n.UpdatePackage:      (do.update_later,       do.update_now,     do.update_later,      do.update_now,    do.refuse_stopping,   do.refuse_gone),
+    n.UpdatePackage:      (do.refuse_update,      do.ask_update,     do.ask_update,        do.ask_update,    do.refuse_stopping,   do.refuse_gone),
     n.Pause:              (do.pause_starting,     do.pause_now,      do.pause_processing,  do.pause_again,   do.refuse_order,      do.refuse_gone),
     n.Resume:             (do.resume_pending,     do.resume_idle,    do.resume_pending,    do.resume_now,    do.refuse_order,      do.refuse_gone),
     n.Shutdown:           (end.stop_pending,      end.stop_now,      end.stop_pending,     end.stop_now,     end.stop_joins,       end.stop_done),

@@ -98,7 +98,7 @@ class Operations:
                 self.finish(action)
             case act.ReleaseHostCalls():
                 self._inc.asks.release()
-            case act.ArmStopDeadline() | act.Handed() | act.Forward():
+            case act.ArmStopDeadline() | act.Handed() | act.Forward() | act.AskUpdate():
                 self._inc.say(action)
         return None
 

@@ -35,6 +35,9 @@ EXIT_START_FAILED: Final = 3
 EXIT_KILLED: Final = 4
 EXIT_BROKEN: Final = 70
 
+UPDATE_PACKAGE: Final = "update-package"
+UPDATES_FROM: Final = 1 << 40
+"""Numbers of our own questions, above those of the guest."""
 SLEEP_MS_MAX: Final = 3_600_000
 """poll counts milliseconds in 32 bits."""
 
@@ -65,6 +68,8 @@ class Post:
         self._stop_deadline_ns: int | None = None
         self._slow_start_ns = time.monotonic_ns() + inc.options.init_warn_ms * 1_000_000
         self._exiting = False
+        self._updates: dict[int, Any] = {}
+        """Who asked for an update, by the number of our question to the root."""
         self._orders: dict[type, Callable[[Any, list[bytes]], None]] = {
             control.Ping: lambda message, bodies: self._send(control.Pong(message.id)),
             control.Pause: lambda message, bodies: self._feed(
@@ -93,6 +98,7 @@ class Post:
             act.Leave: self._hand_over,
             act.Handed: self._handed,
             act.Forward: self._forward,
+            act.AskUpdate: self._ask_update,
             act.ArmStopDeadline: lambda action: self.arm(action.at_ns),
             act.ReleaseHostCalls: lambda action: inc.asks.release(),
             act.InterruptGuest: lambda action: None,  # performed by feed
@@ -257,7 +263,20 @@ class Post:
         self._inc.logs.warn("init", "a second Init was ignored")
 
     def _answered(self, message: Any, bodies: list[bytes]) -> None:
-        self._inc.asks.answer(message, bodies)
+        waiter = self._updates.pop(message.id, None)
+        if waiter is None:
+            self._inc.asks.answer(message, bodies)
+        elif isinstance(message, control.Refused):
+            self._refuse(act.Refuse(waiter, message.kind, message.data))
+        else:
+            self._answer(act.Answer(waiter))
+
+    def _ask_update(self, action: act.AskUpdate) -> None:
+        number = UPDATES_FROM + len(self._updates)
+        while number in self._updates:
+            number += 1
+        self._updates[number] = action.waiter
+        self._send(control.Ask(number, UPDATE_PACKAGE, {"package": action.package}))
 
     # -- performing ----------------------------------------------------------------
 
@@ -312,6 +331,8 @@ class Post:
                     self._handed(message)
                 case act.Forward():
                     self._forward(message)
+                case act.AskUpdate():
+                    self._ask_update(message)
                 case act.Exit():
                     self._exit(message.cause)
                 case _:

@@ -32,6 +32,8 @@ TIMEOUT_MS: Final = 60_000
 RETIRE_MS: Final = 1_000
 """Answers of a worker that was taken over from have so long to reach their callers."""
 UPDATE: Final = "update"
+UPDATE_PACKAGE: Final = "update-package"
+"""What a worker asks for on behalf of a caller of its own."""
 BY: Final = "update"
 
 Done = Callable[[dict[str, Any] | None, str], None]
@@ -57,6 +59,23 @@ class Updates:
         else:
             Update(self._s, self._births, self._deaths, self, actor, timeout_ms or TIMEOUT_MS, done).prepare(package)
 
+
+    def on_ask(self, life: Life, ask: control.Ask) -> None:
+        """A caller has asked the worker itself (operation UpdatePackage): the answer goes back the same way."""
+
+        def answer(message: Any) -> None:
+            if life.is_alive:
+                send(self._s.sockets.control, life.routing, control.TO_WORKER.encode(message))
+
+        def done(result: dict[str, Any] | None, why: str) -> None:
+            refused = control.Refused(ask.id, "update_package", (why,))
+            answer(refused if result is None else control.Answered(ask.id, result))
+
+        package = ask.arguments.get("package")
+        if life is life.actor.life and isinstance(package, str) and package.startswith("/"):
+            self.begin(life.actor, package, None, done)
+        else:
+            done(None, "expected the absolute path of a package")
 
     def retire_later(self, life: Life) -> None:
         """End a worker that was taken over from, after a while: callers get answers, and late ones are sent on."""

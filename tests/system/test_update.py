@@ -16,6 +16,7 @@ import msgspec
 import pytest
 
 import theater.aio
+from proto import operation
 from tests.guests import wat
 from tests.guests.pack import text, tup, u32
 from tests.system import guests
@@ -349,3 +350,18 @@ def test_the_command_line(tree: RunningTree) -> None:
     assert msgspec.json.decode(said)["incarnation"] == 2
     assert msgspec.json.decode(again)[0]["incarnation"] == 3
     assert tree.actor("/counter").call("bump", (1,)) == 4
+
+
+def test_the_operation_of_the_same_name(tree: RunningTree) -> None:
+    """A caller that asks the worker itself gets its answer from it, though it has handed over by then."""
+    counter = tree.actor("/counter")
+    counter.call("bump", (3,))
+    link = tree.client.link()
+    route = link.route("/counter", 5.0)
+    assert link.operate(route, operation.UpdatePackage, (str(tree.home / "second.wasm"),), 10.0, None) == []
+    with pytest.raises(UpdatePackageError, match="absolute path"):
+        route = link.route("/counter", 5.0)
+        link.operate(route, operation.UpdatePackage, ("second.wasm",), 10.0, None)
+
+    assert counter.call("bump", (1,)) == 4
+    counter.call("second")

@@ -75,7 +75,12 @@ class Driver:
 
     def perform(self, action: actions.Action) -> None:
         match action:
-            case actions.Answer(waiter=waiter) | actions.Refuse(waiter=waiter) | actions.Handed(waiter=waiter):
+            case (
+                actions.Answer(waiter=waiter)
+                | actions.Refuse(waiter=waiter)
+                | actions.Handed(waiter=waiter)
+                | actions.AskUpdate(waiter=waiter)
+            ):
                 self.owed[waiter] += 1
                 assert self.owed[waiter] == 1
             case actions.StartInit():

@@ -31,7 +31,7 @@ TABLE = """
 | http without a service   | queue                | error unexpected         | queue                 | queue                 | error shutting_down  | error channel_closed |
 | host-originated          | queue                | run > processing         | queue                 | queue                 | drop                 | drop                 |
 | host-originated, stop pending | drop            | -                        | drop                  | -                     | -                    | -                    |
-| update                   | queue                | error update_package     | queue                 | error update_package  | error shutting_down  | error channel_closed |
+| update                   | error update_package | asked                    | asked                 | asked                 | error shutting_down  | error channel_closed |
 | pause                    | wait                 | ok > paused              | wait                  | ok                    | error shutting_down  | error channel_closed |
 | pause, stop pending      | error shutting_down  | -                        | error shutting_down   | -                     | -                    | -                    |
 | pause if idle            | error unexpected     | ok > paused              | error unexpected      | ok                    | error shutting_down  | error channel_closed |
@@ -100,7 +100,7 @@ NOTICES: dict[str, Any] = {
     "call": lambda: notices.Call(function="f", waiter="me", key="k"),
     "http without a service": lambda: notices.Call(function="h", waiter="me", refusal=("unexpected", ("none",))),
     "host-originated": lambda: notices.HostCall(function="tick"),
-    "update": lambda: notices.UpdatePackage(function="update", waiter="me"),
+    "update": lambda: notices.UpdatePackage(function="update", payload="new.wasm", waiter="me"),
     "posted call": lambda: notices.Call(function="f", payload=b"p", waiter="me", key="k", posted=True),
     "hand over": lambda: notices.HandOver("me"),
     "take back": lambda: notices.TakeBack("me"),
@@ -196,6 +196,8 @@ def check(outcome: str, done: list[actions.Action], machine: Machine) -> None:
         case ["mover"]:
             assert done == []
             assert machine.movers == ["me"]
+        case ["asked"]:
+            assert done == [actions.AskUpdate("me", "new.wasm")]
         case ["forward"]:
             assert done == [actions.Forward("f", b"p"), actions.Answer("me")]
         case ["drop"]:

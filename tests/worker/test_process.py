@@ -105,10 +105,13 @@ def test_http_and_update_are_answered_with_their_documented_errors(root: FakeRoo
     root.start()
     caller = root.caller()
     http = caller.send_other(operation.HttpRequest(0, "GET", None, None, "/", ()))
-    update = caller.send_other(operation.UpdatePackage(0, "other.wasm"))
+    update = caller.send_other(operation.UpdatePackage(0, "/other.wasm"))
+    ask, _ = root.expect(control.Ask)
+    root.tell(control.Refused(ask.id, "update_package", ("not today",)))
 
     assert caller.error(http).kind == "unexpected"
-    assert "ask the supervisor" in caller.error(update).data[0]
+    assert (ask.function, ask.arguments) == ("update-package", {"package": "/other.wasm"})
+    assert caller.error(update).data == ("not today",)
 
 
 # -- answers while the guest spins ----------------------------------------------------------------
