@@ -23,7 +23,7 @@ import pytest
 from supervisor.store import StoreError, StoreReader, StoreWriter
 from supervisor.store.results import Broken
 from tests.system import guests
-from tests.system.running import ROOT, RunningTree, is_running, until
+from tests.system.running import ROOT, RunningTree, wait_gone
 from theater.chain import ChainEvent, payloads
 from theater.errors import InternalError
 from theater.ring import DATA_AT
@@ -69,13 +69,13 @@ def _record(tree: RunningTree) -> Run:
     counter = tree.actor("/counter")
     answered = _call(counter)
     tree.cli("events", "/counter")  # what there is by now is stored
-    workers = tree.workers()
+    workers = tree.processes()
     tree.process.send_signal(signal.SIGSTOP)
     answered += _call(counter)
     tree.process.kill()
     tree.drop_client()
     tree.process.wait()
-    until(lambda: not any(map(is_running, workers)), "the workers to follow")
+    wait_gone(workers)
     (ring,) = (tree.store_dir / "rings").glob("*.ring")
     whole = shutil.copytree(tree.store_dir, tree.home / "whole")
     assert _adopt(whole) == []

@@ -19,7 +19,7 @@ import pytest
 
 from supervisor.store import StoreReader
 from tests.system import guests
-from tests.system.running import RunningTree, is_running, until
+from tests.system.running import RunningTree, wait_gone
 from theater.chain import payloads
 from theater.errors import ActorError
 from theater.rundir import NotRunning
@@ -147,13 +147,13 @@ def test_a_supervisor_killed_at_any_instant_loses_nothing(tree: RunningTree) -> 
     chance = random.Random(11)
     caller = Caller()
     for _ in range(ROOTS):
-        workers = tree.workers()
+        workers = tree.processes()
         timer = threading.Timer(chance.uniform(0, 0.6), tree.process.kill)
         timer.start()
         caller.call_until_gone(tree)
         timer.join()
         tree.process.wait()
-        until(lambda workers=workers: not any(map(is_running, workers)), "the workers to follow")  # type: ignore[misc]
+        wait_gone(workers)
         tree.options = ("--recover",)
         tree.start()
         tree.wait_up()
@@ -189,7 +189,7 @@ def test_with_keys_every_call_counts_once_over_dead_supervisors(tree: RunningTre
     chance = random.Random(17)
     made = 0
     for _ in range(ROOTS):
-        workers = tree.workers()
+        workers = tree.processes()
         timer = threading.Timer(chance.uniform(0, 0.6), tree.process.kill)
         timer.start()
         while True:
@@ -201,7 +201,7 @@ def test_with_keys_every_call_counts_once_over_dead_supervisors(tree: RunningTre
         timer.join()
         tree.drop_client()
         tree.process.wait()
-        until(lambda workers=workers: not any(map(is_running, workers)), "the workers to follow")  # type: ignore[misc]
+        wait_gone(workers)
         tree.options = ("--recover",)
         tree.start()
         tree.wait_up()

@@ -42,6 +42,18 @@ def is_running(pid: int) -> bool:
         return False
 
 
+def wait_gone(processes: list[psutil.Process]) -> None:
+    """Wait until these very processes are gone, whoever has their pids by then; name those that are not."""
+
+    def left() -> list[psutil.Process]:
+        return [each for each in processes if each.is_running() and is_running(each.pid)]
+
+    deadline = time.monotonic() + DEADLINE_S
+    while still := left():
+        assert time.monotonic() < deadline, f"still there after {DEADLINE_S} s: {[str(each) for each in still]}"
+        select.select([], [], [], PAUSE_S)
+
+
 class RunningTree:
     """One supervisor process, its client and its files."""
 
@@ -128,8 +140,12 @@ class RunningTree:
 
     def workers(self) -> list[int]:
         """Pids of every process below the supervisor."""
+        return [child.pid for child in self.processes()]
+
+    def processes(self) -> list[psutil.Process]:
+        """Every process below the supervisor."""
         try:
-            return [child.pid for child in psutil.Process(self.process.pid).children(recursive=True)]
+            return list(psutil.Process(self.process.pid).children(recursive=True))
         except psutil.NoSuchProcess:
             return []
 

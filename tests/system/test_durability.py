@@ -18,7 +18,7 @@ import pytest
 
 from supervisor.store import StoreReader
 from tests.system import guests
-from tests.system.running import RunningTree, is_running, until
+from tests.system.running import RunningTree, until, wait_gone
 from theater.chain import payloads
 from theater.errors import ActorError, OperationTimeout
 
@@ -57,14 +57,14 @@ def bumps_stored(tree: RunningTree, path: str) -> int:
 
 def kill_everything(tree: RunningTree) -> None:
     """The supervisor and its workers at once; and nothing that was in memory only stays."""
-    workers = tree.workers()
-    for pid in (tree.process.pid, *workers):
+    workers = tree.processes()
+    for pid in (tree.process.pid, *(each.pid for each in workers)):
         try:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             continue
     tree.process.wait()
-    until(lambda: not any(map(is_running, workers)), "the workers to be gone")
+    wait_gone(workers)
     shutil.rmtree(tree.store_dir / "rings")
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from supervisor.store import StoreReader
 from tests.system import guests
-from tests.system.running import RunningTree, is_running, until
+from tests.system.running import RunningTree, until, wait_gone
 from theater.chain import payloads
 
 TREE = """
@@ -79,11 +79,11 @@ def test_recovery_begins_at_the_newest(tree: RunningTree) -> None:
         assert actor is not None
         assert reader.recovery_begins(actor.id) == newest
 
-    workers = tree.workers()
+    workers = tree.processes()
     tree.drop_client()
     tree.process.kill()
     tree.process.wait()
-    until(lambda: not any(map(is_running, workers)), "the workers to follow")
+    wait_gone(workers)
     tree.options = ("--recover",)
     tree.start()
     tree.wait_up()

@@ -20,7 +20,7 @@ from proto import operation
 from tests.guests import wat
 from tests.guests.pack import text, tup, u32
 from tests.system import guests
-from tests.system.running import RunningTree, is_running, until
+from tests.system.running import RunningTree, is_running, until, wait_gone
 from theater.cause import Cause
 from theater.chain import payloads
 from theater.errors import ActorError, ChannelClosed, UpdatePackageError
@@ -309,7 +309,7 @@ def test_a_supervisor_killed_meanwhile_loses_nothing(tree: RunningTree) -> None:
         with ThreadPoolExecutor(1) as pool:
             update = pool.submit(counter.update_package, tree.home / "second.wasm")
             threading.Event().wait(0.004 * attempt)
-            workers = tree.workers()
+            workers = tree.processes()
             tree.process.kill()
             try:
                 update.result(20)
@@ -317,7 +317,7 @@ def test_a_supervisor_killed_meanwhile_loses_nothing(tree: RunningTree) -> None:
                 pass
         tree.drop_client()
         tree.process.wait()
-        until(lambda workers=workers: not any(map(is_running, workers)), "the workers to follow")  # type: ignore[misc]
+        wait_gone(workers)
         tree.options = ("--recover",)
         tree.start()
         tree.wait_up()
