@@ -18,6 +18,7 @@ from typing import Final
 import msgspec
 
 from worker.engine import config
+from worker.engine.doors import is_component
 
 BYTES_MAX: Final = 1 << 30
 """The cache is trimmed to this size, least recently used entries first."""
@@ -49,8 +50,8 @@ class Cache:
 
     def artefact(self, wasm: bytes, compile: Callable[[bytes], bytes]) -> str:
         """Return the path of the artefact of this module, calling ``compile`` if there is no sound one."""
-        note = self._path(self._key(wasm), ".json")
-        path = self._path(self._key(wasm), ".cwasm")
+        key = self._key(wasm) + ("-component" if is_component(wasm) else "")
+        note, path = self._path(key, ".json"), self._path(key, ".cwasm")
         if self._sound(path, note):
             _touch(path)
             return path

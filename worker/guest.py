@@ -12,8 +12,9 @@ from worker import child_events
 from worker import machine_notices as n
 from worker.engine import contract
 from worker.engine.clock import ticks
+from worker.engine.doors import Door
 from worker.engine.errors import StartError, Trap
-from worker.engine.pack import INIT, GuestError, PackDoor
+from worker.engine.pack import INIT, GuestError
 from worker.incarnation import Incarnation
 from worker.snapshots import Snapshots
 
@@ -23,7 +24,7 @@ NO_PARAMS: Final = contract.UNIT
 class Guest:
     """The guest behind its door, with the state it has committed."""
 
-    def __init__(self, inc: Incarnation, door: PackDoor) -> None:
+    def __init__(self, inc: Incarnation, door: Door) -> None:
         self._inc = inc
         self._door = door
         self._recorder = inc.recorder

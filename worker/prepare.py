@@ -23,7 +23,7 @@ import wasmtime
 
 from theater.actor import ActorOptions
 from worker.cache import Cache, CacheError
-from worker.engine import config, module
+from worker.engine import config, doors
 from worker.engine.errors import StartError
 
 WASM_BYTES_MAX: Final = 256 << 20
@@ -33,8 +33,6 @@ REQUESTS_BYTES_MAX: Final = 64 << 20
 ERROR_CHARS_MAX: Final = 4000
 
 MAGIC: Final = b"\0asm"
-CORE: Final = b"\1\0\0\0"
-COMPONENT: Final = b"\x0d\0\1\0"
 
 
 class PackageError(Exception):
@@ -124,26 +122,26 @@ class Preparer:
         wasm = data if data.startswith(MAGIC) else _assemble(data)
         if wasm is not data:
             answer.wasm = self._cache.assembled(wasm)
-        _require_core(wasm)
+        _require_known(wasm)
         answer.artefact = self._cache.artefact(wasm, self._compile)
         try:
-            return config.load_module(self._engine, answer.artefact)
+            return doors.load_artefact(self._engine, answer.artefact)
         except StartError:  # sound by its digest, yet refused: made by an engine that calls itself the same
             self._cache.discard(answer.artefact)
             answer.artefact = self._cache.artefact(wasm, self._compile)
-            return config.load_module(self._engine, answer.artefact)
+            return doors.load_artefact(self._engine, answer.artefact)
 
     def _compile(self, wasm: bytes) -> bytes:
-        return bytes(wasmtime.Module(self._engine, wasm).serialize())
+        return doors.compile_package(self._engine, wasm)
 
     def _inspect(self, answer: Inspection, request: Request, compiled: Any) -> None:
         from worker import report
 
-        shape = module.shape(compiled)
+        shape = doors.shape_of(self._engine, compiled)
         answer.imports = [{"interface": item.interface, "function": item.function} for item in shape.imports]
         answer.exports = sorted(shape.exports)
         options = msgspec.convert(request.options, ActorOptions)
-        found = report.report(self._engine, compiled, shape, request.grants, options)
+        found = report.report(self._engine, compiled, request.grants, options)
         answer.refusals, answer.warnings = found.refusals, found.warnings
         if found.metadata is not None:
             answer.metadata = True
@@ -215,12 +213,10 @@ def _assemble(data: bytes) -> bytes:
         raise PackageError(f"not WebAssembly text: {error}") from None
 
 
-def _require_core(wasm: bytes) -> None:
-    version = wasm[4:8]
-    if version == COMPONENT:
-        raise PackageError("a WebAssembly component: expected a core module of the Pack ABI")
-    if version != CORE:
-        raise PackageError(f"WebAssembly binary of version {version.hex()}, expected {CORE.hex()}")
+def _require_known(wasm: bytes) -> None:
+    if wasm[4:8] not in (doors.CORE, doors.COMPONENT):
+        kinds = f"{doors.CORE.hex()} (a module) or {doors.COMPONENT.hex()} (a component)"
+        raise PackageError(f"WebAssembly binary of version {wasm[4:8].hex()}, expected {kinds}")
 
 
 if __name__ == "__main__":

@@ -29,7 +29,8 @@ from worker.cache import CacheError
 from worker.child_events import given_of
 from worker.engine import config
 from worker.engine.clock import TICK_MS, GuestClock
-from worker.engine.pack import Answers, PackDoor
+from worker.engine.doors import Door, load_artefact, open_door
+from worker.engine.pack import Answers
 from worker.prepare import Preparer
 from worker.replaying import BEGINNINGS, Replayer
 
@@ -99,10 +100,10 @@ def _replay(job: Job, began_by: int) -> tuple[ReplaySummary, Replayer]:
         raise Impossible(answer.error)
     options = msgspec.convert(job.options, ActorOptions)
     engine = config.make_engine()
-    module, clock = config.load_module(engine, answer.artefact), GuestClock(engine)
+    module, clock = load_artefact(engine, answer.artefact), GuestClock(engine)
 
-    def door(answers: Answers) -> PackDoor:
-        return PackDoor.load(
+    def door(answers: Answers) -> Door:
+        return open_door(
             engine, module, options=options, grants={}, answers=answers, clock=clock, is_replay=True
         )
 

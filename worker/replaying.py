@@ -19,8 +19,9 @@ from worker import replay_words as words
 from worker.child_events import HANDLE_CHILD_EVENT, params_again
 from worker.engine import contract
 from worker.engine.clock import ticks
+from worker.engine.doors import Door
 from worker.engine.errors import CANCELLED, StartError, Trap
-from worker.engine.pack import INIT, Answers, GuestError, PackDoor
+from worker.engine.pack import INIT, Answers, GuestError
 from worker.recorder import ABI_VERSION
 
 CUT_SHORT_MS: Final = 500
@@ -30,7 +31,7 @@ SLOWER_MAX: Final = 10
 BEGINNINGS: Final = ("genesis", "incarnation")
 EVENTS_PER_REPORT: Final = 1000
 
-MakeDoor = Callable[[Answers], PackDoor]
+MakeDoor = Callable[[Answers], Door]
 
 
 class _Diverged(Exception):
@@ -94,7 +95,7 @@ class Replayer:
         self._package = package
         self._stops = stop_on_divergence
         self._progress = progress
-        self._door: PackDoor | None = None
+        self._door: Door | None = None
         self._contract: contract.Contract
         self._call_ticks = ticks(options.call_deadline_ms)
         self._init_ticks = ticks(options.init_deadline_ms)
@@ -113,7 +114,7 @@ class Replayer:
         self.is_initialised = False
         """The present incarnation's ``init`` has returned, or was not to be called."""
 
-    def rebuild(self) -> tuple[ReplaySummary, PackDoor | None]:
+    def rebuild(self) -> tuple[ReplaySummary, Door | None]:
         """Replay, and return the instance that has lived through all of it; None if no instance has."""
         self._keeps_door = True
         summary = self.run()
@@ -255,7 +256,7 @@ class Replayer:
             self._door.close()
             self._door = None
 
-    def _entered(self) -> PackDoor:
+    def _entered(self) -> Door:
         if self._door is None:
             self._door = self._make_door(self)
             self._contract = contract.Contract(self._door.functions, self._options)
@@ -295,7 +296,7 @@ class Replayer:
         elif said.function == INIT and isinstance(outcome, contract.Ok):
             self.is_initialised = True
 
-    def _outcome(self, door: PackDoor, function: str, params: Value, at: int) -> Any:
+    def _outcome(self, door: Door, function: str, params: Value, at: int) -> Any:
         """Run the call: Ok, Declined, or the Trap that ended it. _RecordEnds is left in ``_pending``."""
         try:
             data = self._contract.input(function, self.state, cgrf.encode(params))
@@ -317,7 +318,7 @@ class Replayer:
                 return Trap(str(self._pending), trap.kind)
             return trap
 
-    def _arm(self, door: PackDoor) -> None:
+    def _arm(self, door: Door) -> None:
         """Give the guest time up to the next thing it must do. What follows the record cannot hang: that is finite."""
         door.arm(_short(self._budget) if self._is_at_cut() else self._budget)
         if self._is_told_to_stop:  # arming forgets an interruption

@@ -12,10 +12,11 @@ import msgspec
 from theater import cgrf
 from theater.actor import ActorOptions
 from theater.fitting import fits
-from worker.engine import contract, link, module
+from worker.engine import contract, link
 from worker.engine.clock import TICK_MS, GuestClock
+from worker.engine.doors import open_door, refusals, shape_of
 from worker.engine.errors import CONTRACT, StartError, Trap
-from worker.engine.pack import INIT, PackDoor
+from worker.engine.pack import INIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,11 +43,12 @@ class _NoAnswers:
 
 
 def report(
-    engine: Any, compiled: Any, shape: module.Shape, grants: Mapping[str, dict[str, Any]] | None, options: ActorOptions
+    engine: Any, compiled: Any, grants: Mapping[str, dict[str, Any]] | None, options: ActorOptions
 ) -> Report:
     """Say what a start with these grants would complain about; None leaves grants out of it."""
+    shape = shape_of(engine, compiled)
     granted = dict(grants) if grants is not None else {item.interface: {} for item in shape.imports}
-    problems = module.refusals(shape) + link.ungranted(shape, granted) + link.unprovided(shape)
+    problems = refusals(engine, compiled) + link.ungranted(shape, granted) + link.unprovided(shape)
     if problems:
         return Report(problems, [])
     strict = options.interface_hashes == "strict"
@@ -54,7 +56,7 @@ def report(
     clock = GuestClock(engine)
     try:
         with _ticking(clock):
-            door = PackDoor.load(engine, compiled, options=options, grants=granted, answers=_NoAnswers(), clock=clock)
+            door = open_door(engine, compiled, options=options, grants=granted, answers=_NoAnswers(), clock=clock)
     except StartError as error:
         return Report([str(error)], [])
     differences = list(door.warnings)

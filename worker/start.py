@@ -15,9 +15,10 @@ from worker import repeats
 from worker.context import HostContext
 from worker.engine import contract
 from worker.engine.clock import GuestClock
-from worker.engine.config import load_module, make_engine
+from worker.engine.config import make_engine
+from worker.engine.doors import Door, load_artefact, open_door
 from worker.engine.errors import StartError
-from worker.engine.pack import INIT, Answers, PackDoor
+from worker.engine.pack import INIT, Answers
 from worker.incarnation import Incarnation
 from worker.interfaces.registry import Dispatcher
 from worker.repeats import Repeats
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from worker.replaying import MakeDoor
 
 
-def load(inc: Incarnation, preloaded: Any, bodies: list[bytes]) -> PackDoor:
+def load(inc: Incarnation, preloaded: Any, bodies: list[bytes]) -> Door:
     """Bring the guest up to where ``init`` can be called; StartError names the step that failed."""
     init = inc.init
 
@@ -39,11 +40,11 @@ def load(inc: Incarnation, preloaded: Any, bodies: list[bytes]) -> PackDoor:
     engine = preloaded.engine if preloaded is not None else make_engine()
     module = preloaded.module(init.artefact) if preloaded is not None else None
     if module is None:
-        module = load_module(engine, init.artefact)
+        module = load_artefact(engine, init.artefact)
     inc.clock = GuestClock(engine)
 
-    def instance(answers: Answers, tell: Callable[[str], None] = step) -> PackDoor:
-        return PackDoor.load(
+    def instance(answers: Answers, tell: Callable[[str], None] = step) -> Door:
+        return open_door(
             engine, module, options=inc.options, grants=init.grants, answers=answers, clock=inc.clock, step=tell
         )
 
@@ -68,7 +69,7 @@ def load(inc: Incarnation, preloaded: Any, bodies: list[bytes]) -> PackDoor:
     return door
 
 
-def _taken_over(inc: Incarnation, door: PackDoor) -> bytes:
+def _taken_over(inc: Incarnation, door: Door) -> bytes:
     from worker.takeover import taken_over
 
     return taken_over(door, inc.state, inc.options)
@@ -84,7 +85,7 @@ def _repeats(inc: Incarnation) -> Repeats:
     return Repeats(known, inc.options.idempotency_keys, inc.options.idempotency_ms, marker)
 
 
-def _rebuilt(inc: Incarnation, history: str, instance: MakeDoor, step: Callable[[str], None]) -> PackDoor | None:
+def _rebuilt(inc: Incarnation, history: str, instance: MakeDoor, step: Callable[[str], None]) -> Door | None:
     """Play the recorded chain back, up to its tip; None if the instance that lived to the tip is of no use any more.
 
     Sets the state, and whether ``init`` is still to be called.

@@ -14,14 +14,15 @@ from theater.errors import ActorError
 from theater.fitting import fits
 from worker.engine import contract
 from worker.engine.clock import ticks
+from worker.engine.doors import Door
 from worker.engine.errors import CONTRACT, StartError, Trap
-from worker.engine.pack import INIT, GuestError, PackDoor
+from worker.engine.pack import INIT, GuestError
 
 MIGRATE: Final = "theater:simple/actor.migrate"
 STEP: Final = "migrate"
 
 
-def taken_over(door: PackDoor, state: bytes, options: ActorOptions) -> bytes:
+def taken_over(door: Door, state: bytes, options: ActorOptions) -> bytes:
     """Return the state the package goes on with, encoded.
 
     Raises:
@@ -45,7 +46,7 @@ class _Silence:
         raise Trap(f"{MIGRATE} must not call the host ({interface}.{function})", CONTRACT)
 
 
-def _migrated(door: PackDoor, state: bytes, options: ActorOptions) -> bytes:
+def _migrated(door: Door, state: bytes, options: ActorOptions) -> bytes:
     outcome: Any
     door.answer_from(_Silence())
     try:

@@ -54,12 +54,10 @@ class Preloaded:
     def preload(self, artefact: str) -> None:
         """Map a compiled artefact. Raises whatever the engine says of a bad one."""
         if artefact not in self._modules:
-            from wasmtime import Module
+            from worker.engine import doors
 
-            from worker.engine.module import shape
-
-            self._modules[artefact] = module = Module.deserialize_file(self.engine, artefact)
-            shape(module)
+            self._modules[artefact] = module = doors.load_artefact(self.engine, artefact)
+            doors.shape_of(self.engine, module)
 
 
 def main(argv: list[str]) -> NoReturn:

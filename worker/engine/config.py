@@ -10,8 +10,6 @@ from typing import Any, Final
 
 import wasmtime
 
-from worker.engine.errors import StartError
-
 WASM_STACK_BYTES: Final = 1 << 20
 """Must stay below the library's async stack size (2 MiB), else the process aborts."""
 
@@ -43,14 +41,6 @@ def make_engine() -> Any:
     engine = wasmtime.Engine(make_config())
     raw.unusable(engine)
     return engine
-
-
-def load_module(engine: Any, artefact: str) -> Any:
-    """Map a compiled artefact of the cache; StartError("compile") if the engine does not accept it."""
-    try:
-        return wasmtime.Module.deserialize_file(engine, artefact)
-    except wasmtime.WasmtimeError as error:
-        raise StartError("compile", f"{artefact}: not a compiled artefact of this engine: {error}") from None
 
 
 def fingerprint() -> str:
