@@ -18,7 +18,6 @@ from worker.actor_store import ActorStore
 if TYPE_CHECKING:
     from worker.incarnation import Incarnation
 
-ABI_VERSION: Final = "pack-2"
 LOOK_AGAIN_S: Final = 1.0
 WASM: Final = "wasm"
 WORDS_CHARS_MAX: Final = 8 * 1024
@@ -67,13 +66,13 @@ class Recorder:
         if self._inc.resumes:
             self._keep(self._inc.state)
         if init.chain_seq == 0:
-            data = payload.genesis(init.digest, ABI_VERSION, init.manifest_digest, self._inc.state, init.origin)
+            data = payload.genesis(init.digest, self._inc.door.abi, init.manifest_digest, self._inc.state, init.origin)
             self.append("genesis", data)
             return
         data = payload.incarnation(
             init.incarnation,
             init.digest,
-            ABI_VERSION,
+            self._inc.door.abi,
             init.manifest_digest,
             self._inc.state,
             init.previous_end,

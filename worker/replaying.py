@@ -19,10 +19,9 @@ from worker import replay_words as words
 from worker.child_events import HANDLE_CHILD_EVENT, params_again
 from worker.engine import contract
 from worker.engine.clock import ticks
-from worker.engine.doors import Door
+from worker.engine.doors import ABIS, Door
 from worker.engine.errors import CANCELLED, StartError, Trap
 from worker.engine.pack import INIT, Answers, GuestError
-from worker.recorder import ABI_VERSION
 
 CUT_SHORT_MS: Final = 500
 """Computing time after the last that is recorded of a call that was stopped: nobody waits for its deadline again."""
@@ -218,8 +217,8 @@ class Replayer:
     def _begin(self, said: payloads.Genesis | payloads.Incarnation) -> None:
         if self._package is not None and said.package != self._package:
             raise _Incompatible(f"{replay.WRONG_PACKAGE}: recorded with {said.package}, replayed with {self._package}")
-        if self._package is not None and said.abi != ABI_VERSION:
-            raise _Incompatible(f"recorded with the binary interface {said.abi}, this is {ABI_VERSION}")
+        if self._package is not None and said.abi not in ABIS:
+            raise _Incompatible(f"recorded with the binary interface {said.abi}, known are {', '.join(ABIS)}")
         if not self._goes_on(said):
             self._close()
         self._knows_state = True

@@ -95,7 +95,7 @@ def test_a_component_takes_over_from_a_module_and_back(tree: RunningTree) -> Non
 def test_what_is_not_granted_is_no_start(tree: RunningTree) -> None:
     """As with modules."""
     (tree.home / "wasi.wat").write_text('(component (import "wasi:cli/environment@0.2.0" (instance)))')
-    with pytest.raises(UpdatePackageError, match="every actor must|wasi:cli"):
+    with pytest.raises(UpdatePackageError, match=r"every actor must|wasi:cli"):
         tree.actor("/counter").update_package(tree.home / "wasi.wat")
     ungranted = TREE.replace("grants: {runtime: {}}, limits", "limits")
     (tree.home / "other.yaml").write_text(ungranted)

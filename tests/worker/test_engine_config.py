@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.worker.enginekit import compiled, engine
-from worker.engine import config
+from worker.engine import config, doors
 from worker.engine.clock import ticks
 from worker.engine.errors import StartError
 
@@ -71,7 +71,7 @@ def test_artefact_round_trip(tmp_path: Path) -> None:
     file = tmp_path / "m.cwasm"
     file.write_bytes(compiled('(module (func (export "f")))').serialize())
 
-    assert [item.name for item in config.load_module(config.make_engine(), str(file)).exports] == ["f"]
+    assert [item.name for item in doors.load_artefact(config.make_engine(), str(file)).exports] == ["f"]
 
 
 @pytest.mark.parametrize("content", [b"", b"\0asm\x01\0\0\0", b"garbage" * 100])
@@ -80,7 +80,7 @@ def test_foreign_artefact(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "m.cwasm"
     file.write_bytes(content)
     with pytest.raises(StartError) as caught:
-        config.load_module(engine(), str(file))
+        doors.load_artefact(engine(), str(file))
 
     assert caught.value.step == "compile"
     assert caught.value.text.startswith(f"{file}: not a compiled artefact of this engine: ")

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 COMPONENT_SUFFIX: Final = "-component.cwasm"
 """How artefacts of components are named (worker.cache): their kind cannot be told without loading them."""
+PACK_ABI: Final = "pack-2"
+COMPONENT_ABI: Final = "component-1"
+ABIS: Final = (PACK_ABI, COMPONENT_ABI)
 CORE: Final = bytes((1, 0, 0, 0))
 COMPONENT: Final = bytes((13, 0, 1, 0))
 """The version field of a binary."""
@@ -24,6 +27,8 @@ COMPONENT: Final = bytes((13, 0, 1, 0))
 class Door(Protocol):
     """An instantiated guest behind ``call(function, encoded input)`` (worker.engine.pack.PackDoor)."""
 
+    abi: str
+    """The binary interface, as chains name it: one of ABIS."""
     clock: GuestClock
     metadata: Metadata | None
     metadata_bytes: bytes

@@ -19,6 +19,7 @@ from theater.actor import ActorOptions
 from worker.engine import link, module, port, traps
 from worker.engine.clock import GuestClock, ticks
 from worker.engine.contract import UNIT
+from worker.engine.doors import PACK_ABI
 from worker.engine.errors import CONTRACT, StartError, Trap
 
 INIT: Final = "theater:simple/actor.init"
@@ -65,6 +66,7 @@ class PackDoor:
     """An instantiated guest. Made by ``load``; used by one thread, except ``tick``, ``interrupt`` and ``computing``."""
 
     def __init__(self, store: Any, clock: GuestClock, options: ActorOptions, fast: bool | None) -> None:
+        self.abi = PACK_ABI
         self.clock = clock
         self.metadata: meta.Metadata | None = None
         self.metadata_bytes = b""

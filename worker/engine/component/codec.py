@@ -161,7 +161,9 @@ def _utf8(text: str) -> bytes:
 
 
 def _set_name(vector: Any, data: bytes) -> None:
-    ffi.wasm_byte_vec_new(ctypes.byref(vector), len(data), data)  # copies
+    ffi.wasm_byte_vec_new_uninitialized(ctypes.byref(vector), len(data))
+    if data:
+        ctypes.memmove(vector.data, data, len(data))
 
 
 def _name(vector: Any) -> str:

@@ -24,6 +24,7 @@ from worker.engine import link, module, traps
 from worker.engine.clock import GuestClock, ticks
 from worker.engine.component import introspect
 from worker.engine.component.codec import Lift, Lower, Val, blank, codec, free
+from worker.engine.doors import COMPONENT_ABI
 from worker.engine.errors import (
     ARITHMETIC,
     CONTRACT,
@@ -57,6 +58,7 @@ class ComponentDoor:
     """An instantiated component. Made by ``load``; used by one thread, but for ``tick`` and ``interrupt``."""
 
     def __init__(self, store: Any, clock: GuestClock, options: ActorOptions) -> None:
+        self.abi = COMPONENT_ABI
         self.clock = clock
         self.metadata: meta.Metadata | None = None
         self.metadata_bytes = b""
