@@ -29,7 +29,7 @@ class Flags(types.Type, frozen=True):
     names: tuple[str, ...]
 
 
-def component(kind: Type) -> str:
+def component(kind: Type, pages: int = 4) -> str:
     """The text of a component that exports ``echo: func(v: T) -> T`` and imports the same from ``test:echo/host``."""
     inner: list[str] = []
     told = _text(kind, inner, "t", "i")
@@ -54,7 +54,7 @@ def component(kind: Type) -> str:
   (import "test:echo/host" (instance $host (type $host)))
   {" ".join(names)}
   (core module $libc
-    (memory (export "memory") 4)
+    (memory (export "memory") {pages})
     (global $next (mut i32) (i32.const 4096))
     (func (export "realloc") (param i32 i32 i32 i32) (result i32)
       (local $at i32)
