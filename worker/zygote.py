@@ -21,6 +21,7 @@ import gc
 import mmap
 import os
 import platform
+import select
 import signal
 import socket
 import sys
@@ -185,8 +186,7 @@ def _become_worker(
     """Run the worker; never return into the template's loop, whatever happens."""
     try:
         sock.close()
-        while os.getppid() != supervisor:  # the middle process of a double fork is still there
-            os.sched_yield()
+        await_parent(supervisor, boot["lifeline"])
         die_with_parent(supervisor)
         _redirect_stderr(stderr)
         gc.enable()
@@ -199,6 +199,19 @@ def _become_worker(
         traceback.print_exc()
     finally:
         os._exit(70)
+
+
+def await_parent(supervisor: int, lifeline: int) -> None:
+    """Wait until the supervisor is our parent: the middle process of a double fork may still be there.
+
+    Should the supervisor have died meanwhile it never will be; its end of the lifeline is closed then: end at once.
+    """
+    gone = select.poll()
+    gone.register(lifeline, 0)  # hang-ups are always told
+    while os.getppid() != supervisor:
+        if gone.poll(0):
+            os._exit(1)
+        os.sched_yield()
 
 
 def die_with_parent(parent: int) -> None:

@@ -203,8 +203,9 @@ class ComponentDoor:
         found = self._found.exports.get(function)
         if function not in self.functions or found is None:
             raise KeyError(function)
-        parent = self._instance.get_export_index(self._store, found.instance) if found.instance else None
-        index = self._instance.get_export_index(self._store, found.sig.name, parent)
+        instance, store = self._instance, self._store
+        parent = instance.get_export_index(store, found.instance) if found.instance else None
+        index = instance.get_export_index(store, found.sig.name, parent)
         func = self._instance.get_func(self._store, index)._func
         lowers = tuple(codec(kind)[0] for kind in found.params)
         lift = None if found.result is None else codec(found.result)[1]

@@ -18,6 +18,9 @@ from theater.types import Type
 from worker.engine import module
 
 NAMES_MAX: Final = 10_000
+ACTOR: Final = "theater:simple/actor"
+INIT: Final = f"{ACTOR}.init"
+"""Also a function ``init`` of the component itself: its world may say what its state is, the interface may not."""
 RECORD: Final = "record"
 VARIANT: Final = "variant"
 ENUM: Final = "enum"
@@ -123,8 +126,16 @@ def _read(engine: Any, component: Any) -> Shape:
     problems: list[str] = []
     kind = component.type
     imports = _functions(kind.imports(engine), engine, problems)
-    exports = _functions(kind.exports(engine), engine, [])
-    return Shape(tuple(imports), {item.sig.full_name: item for item in exports}, tuple(problems))
+    exports = {item.sig.full_name: item for item in _functions(kind.exports(engine), engine, []) if _is_own(item)}
+    own = exports.pop("init", None)
+    if own is not None and INIT not in exports:
+        exports[INIT] = msgspec.structs.replace(own, sig=msgspec.structs.replace(own.sig, interface=ACTOR))
+    return Shape(tuple(imports), exports, tuple(problems))
+
+
+def _is_own(function: Function) -> bool:
+    """Toolchains add interfaces of their own, for themselves; those have no package in their name."""
+    return not function.instance or ":" in function.instance
 
 
 def _functions(items: dict[str, Any], engine: Any, problems: list[str]) -> list[Function]:
