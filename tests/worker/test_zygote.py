@@ -8,7 +8,12 @@ import sys
 
 import pytest
 
-CHILD = "import sys; from worker.zygote import await_parent; await_parent(int(sys.argv[1]), int(sys.argv[2])); print('on')"
+CHILD = """
+import sys
+from worker.zygote import await_parent
+await_parent(int(sys.argv[1]), int(sys.argv[2]))
+print("on")
+"""
 
 
 def child(supervisor: int, lifeline: int) -> subprocess.CompletedProcess[str]:
