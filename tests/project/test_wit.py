@@ -1,0 +1,48 @@
+"""The WIT packages in ``wit/`` say what the host really provides."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from theater import interfaces
+from worker.interfaces import registry
+
+WIT = (Path(__file__).parents[2] / "wit" / "theater-simple.wit").read_text(encoding="utf-8")
+
+
+def functions() -> list[tuple[str, str, str]]:
+    """Interface, name and signature of every function that the host provides."""
+    package = re.search(r"package ([^@]+)@", WIT)
+    assert package is not None
+    found = []
+    for name, body in re.findall(r"interface ([\w-]+) \{(.*?)\n\}", WIT, re.DOTALL):
+        for line in re.findall(r"^  ([\w-]+): (func.*);$", body, re.MULTILINE):
+            found.append((f"{package[1]}/{name}", *line))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("interface", "function", "signature"),
+    [each for each in functions() if each[0] in registry.known()],
+    ids=lambda text: text if "(" not in text else "",
+)
+def test_imports_are_provided_as_published(interface: str, function: str, signature: str) -> None:
+    """In one of the forms that the host has for the function."""
+    provided = registry.known()[interface].function(function)
+    assert provided is not None
+    hashes = [variant.hash for variant in provided.variants]
+
+    assert interfaces.function_hash(interfaces.parse_function(signature)) in hashes
+
+
+def test_exports_follow_the_actor_contract() -> None:
+    """The state comes first, and comes back first."""
+    exports = [each for each in functions() if each[0] not in registry.known()]
+
+    assert {interface for interface, _, _ in exports} == {"theater:simple/actor", "theater:simple/supervisor-handlers"}
+    for _, name, signature in exports:
+        assert signature.startswith("func(state: option<list<u8>>"), name
+        assert signature.endswith("-> result<tuple<option<list<u8>>>, string>"), name
