@@ -221,11 +221,13 @@ class Replayer:
             raise _Incompatible(f"recorded with the binary interface {said.abi}, known are {', '.join(ABIS)}")
         if not self._goes_on(said):
             self._close()
-        self._knows_state = True
+        is_first, self._knows_state = not self._knows_state, True
         self.state = contract.NO_STATE if said.state is None else cgrf.encode(said.state)
         self.call_in_progress = None
         if isinstance(said, payloads.Genesis):
             self.is_initialised = said.origin is not None
+        elif said.recovered == "replay" and not is_first:
+            pass  # as the life before has left it, which may have been killed before its init returned
         else:
             self.is_initialised = said.recovered != "initial"
 

@@ -6,10 +6,13 @@ from typing import Any
 
 from tests.replay.recording import Life, replayer_of
 from tests.worker.enginekit import ticking
+from theater import cgrf
 from theater.chain import payload
+from theater.values import String, Tuple
 from worker.engine import contract
 from worker.engine.clock import TICK_MS
 from worker.engine.errors import Trap
+from worker.engine.pack import INIT
 
 OPERATIONS: list[tuple[str, dict[str, Any]]] = [
     ("count", {}),
@@ -99,6 +102,20 @@ def test_a_snapshot_with_another_state_is_a_difference() -> None:
 
 
 def _other() -> Any:
-    from theater.values import String
-
     return String("another state")
+
+
+def test_lives_killed_before_init_returned_still_have_it_to_be_called() -> None:
+    """However many of them there were: a rebuilt one had nothing to go on with either."""
+    life = Life()
+    del life.chain[1:]
+    for _ in range(3):
+        life.put("wasm", payload.call(INIT, cgrf.encode(Tuple(()))))
+        life.put("incarnation", payload.incarnation(2, life.digest, "pack-2", "", b"", None, "replay"))
+    replayer, clock = replayer_of(life)
+    with ticking(clock, TICK_MS / 1000):
+        summary, door = replayer.rebuild()
+
+    assert summary.success
+    assert not replayer.is_initialised
+    assert door is None
