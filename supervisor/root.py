@@ -44,6 +44,7 @@ from theater.spec import SupervisorSpec
 
 PROTOCOL = 1
 FAILURES_MAX = 100
+SLOW_MS = 1000
 
 
 class RootOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,6 +93,8 @@ class Root:
         self._log = log
         self._progress = progress
         self._on_up = on_up
+        self.on_compiling: Callable[[list[str]], None] = lambda files: None
+        """Told of packages that take long to compile: before the first start of a large one."""
         self._state = "starting"
         self._started_ns = time.time_ns()
         self._lifeline_in, self._lifeline_out = os.pipe()
@@ -191,15 +194,20 @@ class Root:
         """Have every package of the tree compiled and mapped in the template before the first worker is forked."""
         files = sorted({actor.package for actor in actors_of(self.spec)})
         missing = len(files)
+        waiting = set(files)
         if not files:
             self._s.loop.call_soon(done)
+            return
+        slow = self._s.loop.call_later(SLOW_MS, lambda: self.on_compiling(sorted(waiting)))
 
         def prepared(package: Any) -> None:
             nonlocal missing
             missing -= 1
+            waiting.discard(package.file)
             if package.error is None:
                 self._s.spawner.preload(package.artefact)
             if missing == 0:
+                slow.cancel()
                 self._s.loop.call_soon(done)
 
         for file in files:

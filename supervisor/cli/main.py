@@ -18,6 +18,8 @@ from supervisor.cli import exits
 VERBS: dict[str, str] = {
     "start": "run a tree",
     "check": "validate a tree file without starting anything",
+    "new": "begin an actor in a language of your choice",
+    "build": "build the actor in a directory",
     "status": "what runs and whether it is well",
     "tree": "the supervision tree, drawn",
     "call": "call a function of an actor and print its result",

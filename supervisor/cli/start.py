@@ -80,6 +80,7 @@ def _foreground(args: argparse.Namespace, tree: TreeConfig) -> int:
     log = configure(args.log_level or ("error" if has_progress else "warning"), False, file)
     progress = Progress(args.quiet, args.ready_file, tree.name, args.detached)
     root = Root(options, tree.spec, log, progress.life, progress.up)
+    root.on_compiling = progress.compiling
     try:
         outcome = root.run()
     except (RunDirError, ResourceError, StoreError, OSError, ValueError) as error:
@@ -148,6 +149,11 @@ class Progress:
         self._began = time.monotonic()
         self._count = 0
         self._is_up = False
+
+    def compiling(self, files: list[str]) -> None:
+        """These packages take their time; compiled once, they start at once."""
+        names = ", ".join(os.path.basename(file) for file in files)
+        self._say(f"  … compiling {names}: once for each package")
 
     def life(self, what: str, life: Life) -> None:
         """An incarnation has come up or ended."""

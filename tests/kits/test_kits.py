@@ -1,0 +1,116 @@
+"""``theater new`` and ``theater build``: from a name to an actor that runs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from supervisor.kits import kit
+from tests.system.running import ROOT, RunningTree
+
+THE_TOOL = kit._tool(kit.COMPONENTIZE)
+
+
+def theater(*arguments: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "supervisor", *arguments]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)} | env
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300)
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="th") as directory:
+        yield Path(directory)
+
+
+def test_new_makes_what_check_takes(home: Path) -> None:
+    """Source, types, a tree and a README; the tree only misses the package that build makes."""
+    done = theater("new", "my-actor", "--lang", "python", cwd=home)
+    files = done.stdout.split()
+
+    assert (done.returncode, "theater build my-actor" in done.stderr) == (0, True)
+    assert {"my-actor/app.py", "my-actor/wit/world.wit", "my-actor/tree.yaml", "my-actor/README.md"} <= set(files)
+    assert "world my-actor" in (home / "my-actor/wit/world.wit").read_text()
+    compile((home / "my-actor/app.py").read_text(), "app.py", "exec")
+    assert "my-actor.wasm" in theater("check", "my-actor/tree.yaml", cwd=home).stderr
+
+
+@pytest.mark.parametrize("name", ["My_Actor", "1st", "a--b", "ends-"])
+def test_names_that_wit_does_not_take_are_refused(home: Path, name: str) -> None:
+    """Before anything is written."""
+    done = theater("new", name, "--lang", "python", cwd=home)
+
+    assert done.returncode != 0
+    assert "expected a name like" in done.stderr
+    assert list(home.iterdir()) == []
+
+
+def test_nothing_is_overwritten(home: Path) -> None:
+    """A directory with something in it stays as it is."""
+    (home / "mine").mkdir()
+    (home / "mine" / "app.py").write_text("precious")
+    done = theater("new", "mine", "--lang", "python", cwd=home)
+
+    assert "new or empty" in done.stderr
+    assert (home / "mine" / "app.py").read_text() == "precious"
+
+
+def test_build_says_what_is_missing(home: Path) -> None:
+    """No actor; or no tool, and how to get it."""
+    nothing = theater("build", cwd=home)
+    theater("new", "my-actor", "--lang", "python", cwd=home)
+    bare = "import sys, supervisor.kits.kit as kit; kit._tool = lambda name: None; kit.build(kit.Path(sys.argv[1]))"
+    missing = subprocess.run(
+        [sys.executable, "-c", bare, str(home / "my-actor")], cwd=ROOT, capture_output=True, text=True
+    )
+
+    assert "no actor is here" in nothing.stderr
+    assert f"pip install {kit.COMPONENTIZE}=={kit.COMPONENTIZE_VERSION}" in missing.stderr
+
+
+def test_the_published_contract_is_what_kits_use() -> None:
+    """One text, in two places."""
+    assert (kit.HERE / "theater-simple.wit").read_bytes() == (ROOT / "wit" / "theater-simple.wit").read_bytes()
+
+
+@pytest.mark.skipif(THE_TOOL is None, reason="needs componentize-py (tox -e python-kit)")
+def test_an_actor_in_python_from_its_name_to_its_replay(home: Path) -> None:
+    """Built, called, declined, killed and back from its last state, verified, replayed, updated."""
+    theater("new", "tally", "--lang", "python", cwd=home)
+    built = theater("build", "tally", cwd=home)
+    assert built.returncode == 0, built.stderr
+    running = RunningTree(home / "tally", (home / "tally" / "tree.yaml").read_text())
+    try:
+        tally = running.actor("/tally")
+        assert [tally.call("bump", (by,)) for by in (1, 2)] == [1, 3]
+        with pytest.raises(Exception, match="more than 0"):
+            tally.call("bump", (0,))
+        tally.terminate()
+        running.wait_incarnation("/tally", 2)
+        assert tally.call("get") == 3
+        assert tally.update_package(home / "tally" / "tally.wasm") == 3
+        assert tally.call("bump", (1,)) == 4
+        running.cli("verify", "/tally")
+        assert "Replay complete" in running.cli("replay", "/tally")
+    finally:
+        running.stop()
+        running.clean_up()
+
+
+@pytest.mark.skipif(THE_TOOL is None, reason="needs componentize-py (tox -e python-kit)")
+def test_what_the_tool_says_is_passed_on(home: Path) -> None:
+    """And the package there was stays."""
+    theater("new", "tally", "--lang", "python", cwd=home)
+    (home / "tally" / "tally.wasm").write_bytes(b"as before")
+    (home / "tally" / "wit" / "world.wit").write_text("package a:b;\nworld tally { export nothing; }\n")
+    done = theater("build", "tally", cwd=home)
+
+    assert done.returncode != 0
+    assert "componentize-py says" in done.stderr
+    assert (home / "tally" / "tally.wasm").read_bytes() == b"as before"
