@@ -18,6 +18,7 @@ from theater.errors import TheaterError
 HERE: Final = Path(__file__).resolve().parent
 COMPONENTIZE: Final = "componentize-py"
 COMPONENTIZE_VERSION: Final = "0.25.1"
+COMPONENTIZE_JS: Final = "componentize-qjs"
 NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z][a-z0-9]*)*")
 """What WIT, file names and tree files all take."""
 
@@ -77,14 +78,8 @@ def _build_python(directory: Path) -> Path:
     if tool is None:
         raise KitError(f"{COMPONENTIZE} is not installed: pip install {COMPONENTIZE}=={COMPONENTIZE_VERSION}")
     package = directory / f"{_world(directory)}.wasm"
-    fresh = package.with_suffix(".wasm.new")
-    command = [tool, "-d", "wit", "-w", package.stem, "componentize", "--stub-wasi", "app", "-o", str(fresh)]
-    done = subprocess.run(command, cwd=directory, capture_output=True, text=True)
-    if done.returncode:
-        fresh.unlink(missing_ok=True)
-        raise KitError(f"{COMPONENTIZE} says: {(done.stderr or done.stdout).strip()}")
-    os.replace(fresh, package)
-    return package
+    options = ("-d", "wit", "-w", package.stem, "componentize", "--stub-wasi", "app")
+    return _run([tool, *options, "-o", f"{package}.new"], directory, package)
 
 
 def _world(directory: Path) -> str:
@@ -102,17 +97,48 @@ def _tool(name: str) -> str | None:
     return beside if os.access(beside, os.X_OK) else shutil.which(name)
 
 
+def _build_js(directory: Path) -> Path:
+    tool = directory / "node_modules" / ".bin" / COMPONENTIZE_JS
+    if not tool.exists():
+        _npm_install(directory)
+    package = directory / f"{_world(directory)}.wasm"
+    options = ("--sync", "--stub-wasi", "--opt-size", "--wit", "wit", "--js", "actor.js")
+    return _run([str(tool), *options, "-o", f"{package}.new"], directory, package)
+
+
+def _npm_install(directory: Path) -> None:
+    """The tool that package.json pins, into the actor's own node_modules."""
+    npm = shutil.which("npm")
+    if npm is None:
+        raise KitError("npm is not installed: apt install npm (Node.js 20 or newer), then build again")
+    done = subprocess.run([npm, "install", "--no-audit", "--no-fund"], cwd=directory, capture_output=True, text=True)
+    if done.returncode:
+        raise KitError(f"npm install says: {(done.stderr or done.stdout).strip()}")
+
+
+def _run(command: list[str], directory: Path, package: Path) -> Path:
+    """Have a tool write the package beside the one that is there, which gives way to it in one step."""
+    fresh = Path(f"{package}.new")
+    done = subprocess.run(command, cwd=directory, capture_output=True, text=True)
+    if done.returncode or not fresh.exists():
+        fresh.unlink(missing_ok=True)
+        raise KitError(f"{Path(command[0]).name} says: {(done.stderr or done.stdout).strip()}")
+    os.replace(fresh, package)
+    return package
+
+
+_SHARED: Final = {
+    "world.wit.in": "wit/world.wit",
+    "theater-simple.wit": "wit/deps/theater-simple/simple.wit",
+    "tree.yaml.in": "tree.yaml",
+    "README.md.in": "README.md",
+}
 KITS: Final[dict[str, Kit]] = {
-    "python": Kit(
-        "python",
-        {
-            "python/app.py.in": "app.py",
-            "python/world.wit.in": "wit/world.wit",
-            "theater-simple.wit": "wit/deps/theater-simple/simple.wit",
-            "python/tree.yaml.in": "tree.yaml",
-            "python/README.md.in": "README.md",
-        },
-        "app.py",
-        _build_python,
+    "js": Kit(
+        "js",
+        {"js/actor.js.in": "actor.js", "js/package.json.in": "package.json", **_SHARED},
+        "actor.js",
+        _build_js,
     ),
+    "python": Kit("python", {"python/app.py.in": "app.py", **_SHARED}, "app.py", _build_python),
 }

@@ -15,6 +15,8 @@ from supervisor.kits import kit
 from tests.system.running import ROOT, RunningTree
 
 THE_TOOL = kit._tool(kit.COMPONENTIZE)
+HAS_NPM = os.environ.get("THEATER_KIT_JS") == "1"
+"""npm fetches the tool: not in every test run."""
 
 
 def theater(*arguments: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
@@ -29,15 +31,17 @@ def home() -> Iterator[Path]:
         yield Path(directory)
 
 
-def test_new_makes_what_check_takes(home: Path) -> None:
+@pytest.mark.parametrize(("language", "source"), [("python", "app.py"), ("js", "actor.js")])
+def test_new_makes_what_check_takes(home: Path, language: str, source: str) -> None:
     """Source, types, a tree and a README; the tree only misses the package that build makes."""
-    done = theater("new", "my-actor", "--lang", "python", cwd=home)
+    done = theater("new", "my-actor", "--lang", language, cwd=home)
     files = done.stdout.split()
 
     assert (done.returncode, "theater build my-actor" in done.stderr) == (0, True)
-    assert {"my-actor/app.py", "my-actor/wit/world.wit", "my-actor/tree.yaml", "my-actor/README.md"} <= set(files)
+    assert {f"my-actor/{source}", "my-actor/wit/world.wit", "my-actor/tree.yaml", "my-actor/README.md"} <= set(files)
     assert "world my-actor" in (home / "my-actor/wit/world.wit").read_text()
-    compile((home / "my-actor/app.py").read_text(), "app.py", "exec")
+    if language == "python":
+        compile((home / "my-actor/app.py").read_text(), "app.py", "exec")
     assert "my-actor.wasm" in theater("check", "my-actor/tree.yaml", cwd=home).stderr
 
 
@@ -79,10 +83,15 @@ def test_the_published_contract_is_what_kits_use() -> None:
     assert (kit.HERE / "theater-simple.wit").read_bytes() == (ROOT / "wit" / "theater-simple.wit").read_bytes()
 
 
-@pytest.mark.skipif(THE_TOOL is None, reason="needs componentize-py (tox -e python-kit)")
-def test_an_actor_in_python_from_its_name_to_its_replay(home: Path) -> None:
+NEEDS_PYTHON = pytest.mark.skipif(THE_TOOL is None, reason="needs componentize-py (tox -e kits)")
+PYTHON = pytest.param("python", marks=NEEDS_PYTHON)
+JS = pytest.param("js", marks=pytest.mark.skipif(not HAS_NPM, reason="THEATER_KIT_JS=1 builds with npm (tox -e kits)"))
+
+
+@pytest.mark.parametrize("language", [PYTHON, JS])
+def test_an_actor_from_its_name_to_its_replay(home: Path, language: str) -> None:
     """Built, called, declined, killed and back from its last state, verified, replayed, updated."""
-    theater("new", "tally", "--lang", "python", cwd=home)
+    theater("new", "tally", "--lang", language, cwd=home)
     built = theater("build", "tally", cwd=home)
     assert built.returncode == 0, built.stderr
     running = RunningTree(home / "tally", (home / "tally" / "tree.yaml").read_text())
@@ -103,7 +112,7 @@ def test_an_actor_in_python_from_its_name_to_its_replay(home: Path) -> None:
         running.clean_up()
 
 
-@pytest.mark.skipif(THE_TOOL is None, reason="needs componentize-py (tox -e python-kit)")
+@NEEDS_PYTHON
 def test_what_the_tool_says_is_passed_on(home: Path) -> None:
     """And the package there was stays."""
     theater("new", "tally", "--lang", "python", cwd=home)

@@ -20,7 +20,6 @@ from worker.engine import module
 NAMES_MAX: Final = 10_000
 ACTOR: Final = "theater:simple/actor"
 INIT: Final = f"{ACTOR}.init"
-"""Also a function ``init`` of the component itself: its world may say what its state is, the interface may not."""
 RECORD: Final = "record"
 VARIANT: Final = "variant"
 ENUM: Final = "enum"
@@ -127,10 +126,18 @@ def _read(engine: Any, component: Any) -> Shape:
     kind = component.type
     imports = _functions(kind.imports(engine), engine, problems)
     exports = {item.sig.full_name: item for item in _functions(kind.exports(engine), engine, []) if _is_own(item)}
-    own = exports.pop("init", None)
-    if own is not None and INIT not in exports:
+    own = None if INIT in exports else _own_init(exports)
+    if own is not None:
+        del exports[own.sig.full_name]
+        exports.pop("init", None)  # of the toolchain, for itself
         exports[INIT] = msgspec.structs.replace(own, sig=msgspec.structs.replace(own.sig, interface=ACTOR))
     return Shape(tuple(imports), exports, tuple(problems))
+
+
+def _own_init(exports: dict[str, Function]) -> Function | None:
+    """The ``init`` of a component with a state of its own type: in an interface it calls ``actor``, or in its world."""
+    of_actor = [item for item in exports.values() if item.sig.name == "init" and item.sig.interface.endswith("/actor")]
+    return of_actor[0] if len(of_actor) == 1 else exports.get("init")
 
 
 def _is_own(function: Function) -> bool:
