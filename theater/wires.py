@@ -11,6 +11,7 @@ incarnation, so nobody will ever read it.
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -46,6 +47,7 @@ receive: Final[Callable[[Socket, int], bytes]] = _Core.recv
 get: Final[Callable[[Socket, int], Any]] = _Core.get
 """The core of pyzmq's socket without its Python layer, which costs 2 us of a call's 40."""
 
+_monitors = itertools.count(1)
 Received = tuple[Any, list[bytes]]
 Life = tuple[str, int]
 
@@ -156,7 +158,7 @@ class Wires:
         self.run = run
         self.root = self._dealer()
         self._monitor = pool.socket(zmq.PAIR)
-        address = f"inproc://root-monitor-{id(self)}"
+        address = f"inproc://root-monitor-{next(_monitors)}"  # never used twice: the last one may still be closing
         self.root.monitor(address, zmq.EVENT_DISCONNECTED)
         self._monitor.connect(address)
         self.root.connect(run.gate)
