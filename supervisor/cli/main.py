@@ -20,6 +20,7 @@ VERBS: dict[str, str] = {
     "check": "validate a tree file without starting anything",
     "new": "begin an actor in a language of your choice",
     "build": "build the actor in a directory",
+    "dev": "build, run and update an actor while it is being written",
     "status": "what runs and whether it is well",
     "tree": "the supervision tree, drawn",
     "call": "call a function of an actor and print its result",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -12,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from supervisor.kits import kit
-from tests.system.running import ROOT, RunningTree
+from tests.system.running import ROOT, RunningTree, until
+from theater import client
 
 THE_TOOL = kit._tool(kit.COMPONENTIZE)
 HAS_NPM = os.environ.get("THEATER_KIT_JS") == "1"
@@ -87,6 +89,8 @@ NEEDS_PYTHON = pytest.mark.skipif(THE_TOOL is None, reason="needs componentize-p
 PYTHON = pytest.param("python", marks=NEEDS_PYTHON)
 JS = pytest.param("js", marks=pytest.mark.skipif(not HAS_NPM, reason="THEATER_KIT_JS=1 builds with npm (tox -e kits)"))
 
+KINDS = ((PYTHON, "app.py"), (JS, "actor.js"))
+
 
 @pytest.mark.parametrize("language", [PYTHON, JS])
 def test_an_actor_from_its_name_to_its_replay(home: Path, language: str) -> None:
@@ -123,3 +127,29 @@ def test_what_the_tool_says_is_passed_on(home: Path) -> None:
     assert done.returncode != 0
     assert "componentize-py says" in done.stderr
     assert (home / "tally" / "tally.wasm").read_bytes() == b"as before"
+
+
+@pytest.mark.parametrize(("language", "source"), [pytest.param(*each.values, s, marks=each.marks) for each, s in KINDS])
+def test_dev_updates_on_every_change(home: Path, language: str, source: str) -> None:
+    """The state goes on; a mistake is told and changes nothing; SIGINT ends it with the tree."""
+    theater("new", "tally", "--lang", language, cwd=home)
+    file, run_dir = home / "tally" / source, home / "r"
+    command = [sys.executable, "-m", "supervisor", "dev", "tally", "--run-dir", str(run_dir)]
+    with (home / "said").open("w") as said:
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        process = subprocess.Popen(command, cwd=home, env=environment, stderr=said, stdout=said)
+    try:
+        until(lambda: "watching" in (home / "said").read_text(), "the tree", 60.0)
+        with client.connect(run_dir) as connected:
+            tally = connected.actor("/tally")
+            assert tally.call("bump", (5,)) == 5
+            file.write_text(file.read_text().replace("state + by", "state + 10 * by"))
+            until(lambda: "incarnation 2" in (home / "said").read_text(), "the update", 60.0)
+            assert tally.call("bump", (1,)) == 15
+            file.write_text("this is (no source")
+            until(lambda: " says: " in (home / "said").read_text(), "the mistake", 60.0)
+            assert tally.call("bump", (1,)) == 25
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+    assert not run_dir.exists()
