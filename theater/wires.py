@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -23,7 +24,7 @@ from zmq.backend import Socket as _Core
 from proto import control, info, operation
 from proto.envelope import MessageClass, WireError
 from theater.errors import ChannelClosed
-from theater.rundir import Run
+from theater.rundir import Run, is_alive
 
 NOBLOCK: Final = int(zmq.NOBLOCK)
 POLLIN: Final = int(zmq.POLLIN)
@@ -159,7 +160,7 @@ class Wires:
         self.root = self._dealer()
         self._monitor = pool.socket(zmq.PAIR)
         address = f"inproc://root-monitor-{next(_monitors)}"  # never used twice: the last one may still be closing
-        self.root.monitor(address, zmq.EVENT_DISCONNECTED)
+        self.root.monitor(address, zmq.EVENT_DISCONNECTED | zmq.EVENT_CONNECT_RETRIED)
         self._monitor.connect(address)
         self.root.connect(run.gate)
         self.fds = (int(self.root.getsockopt(zmq.FD)), int(self._monitor.getsockopt(zmq.FD)))
@@ -177,8 +178,7 @@ class Wires:
 
     def news(self) -> list[Received]:
         """Read everything the root has sent. Ends of lives are noted and left in; sets ``is_gone``."""
-        if get(self._monitor, EVENTS) & POLLIN:
-            self.is_gone = True  # looked at first: what the root sent before it went is in our hands by now
+        self._look_for_loss()  # first: what the root sent before it went is in our hands by now
         found: list[Received] = []
         while get(self.root, EVENTS) & POLLIN:
             message = _decode(self.root.recv_multipart(NOBLOCK))
@@ -188,6 +188,13 @@ class Wires:
                 self._note_end(message[0])
             found.append(message)
         return found
+
+    def _look_for_loss(self) -> None:
+        """The connection is lost; or it cannot be made, and nobody is there any more (else it will be, in a moment)."""
+        while get(self._monitor, EVENTS) & POLLIN:
+            event = int.from_bytes(self._monitor.recv_multipart(NOBLOCK)[0][:2], sys.byteorder)
+            if event == zmq.EVENT_DISCONNECTED or not is_alive(self.run.path):
+                self.is_gone = True
 
     def route(self, target: str, where: info.Endpoint) -> Route:
         """Return the route for the answer to a Resolve, opening the socket if this life is new to us."""

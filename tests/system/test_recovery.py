@@ -6,6 +6,7 @@ import os
 import signal
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -13,7 +14,7 @@ import pytest
 
 from tests.system import guests
 from tests.system.running import RunningTree, is_running, until
-from theater.errors import InternalError, OperationTimeout, UnexpectedError
+from theater.errors import ChannelClosed, InternalError, OperationTimeout, UnexpectedError
 
 TREE = """
 version: 1
@@ -164,6 +165,16 @@ def test_without_recover_a_new_run_begins_anew(tree: RunningTree) -> None:
 
     assert tree.actor("/last").call("bump", (1,)) == 1
     tree.cli("verify", "/last")
+
+
+def test_a_connection_that_comes_too_late_is_told_at_once(tree: RunningTree) -> None:
+    """A thread that speaks for the first time after the supervisor's death does not wait for its time-out."""
+    last = tree.actor("/last")
+    tree.process.kill()
+    tree.process.wait()
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(last.call, "bump", (1,))
+        assert isinstance(asked.exception(2.0), ChannelClosed)
 
 
 def test_a_poisoned_operation_is_set_aside(tree: RunningTree) -> None:
