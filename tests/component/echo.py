@@ -8,25 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from theater import types
+import msgspec
+
+from theater import types, values
 from theater.types import Type
+from theater.values import Value
+from worker.engine.component.kinds import Enum, Flags, mapped
 
 PARAMS_MAX = 16
 """More flat parameters than this travel through memory."""
 PRIMITIVES = {each: each.name for each in types.PRIMITIVES if each is not types.FLAGS}
 CORE = {types.S64: "i64", types.U64: "i64", types.F32: "f32", types.F64: "f64"}
-
-
-class Enum(types.Type, frozen=True):
-    """An enum: a variant of ours, a type of its own there."""
-
-    names: tuple[str, ...]
-
-
-class Flags(types.Type, frozen=True):
-    """Flags with names."""
-
-    names: tuple[str, ...]
 
 
 def component(kind: Type, pages: int = 4) -> str:
@@ -96,6 +88,33 @@ def flatten(kind: Type) -> list[str]:
             return ["i32", *_joined([payload for _, payload in cases])]
         case _:
             raise TypeError(kind)
+
+
+def nameless(value: Value) -> Value:
+    """The value without names of types: components do not say for sure how those are called."""
+    match value:
+        case values.List(element=element, items=items):
+            items = items if element in values.FIXED_WIDTH else tuple(map(nameless, items))
+            return values.List(nameless_type(element), items)
+        case values.Option(inner=inner, value=item):
+            return values.Option(nameless_type(inner), None if item is None else nameless(item))
+        case values.Result(ok=ok, err=err, is_ok=is_ok, value=item):
+            return values.Result(nameless_type(ok), nameless_type(err), is_ok, nameless(item))
+        case values.Tuple(items=items):
+            return values.Tuple(tuple(map(nameless, items)))
+        case values.Record(fields=fields):
+            return values.Record("", tuple((name, nameless(item)) for name, item in fields))
+        case values.Variant(case=case, tag=tag, payload=payload):
+            return values.Variant("", case, tag, tuple(map(nameless, payload)))
+        case _:
+            return value
+
+
+def nameless_type(kind: Type) -> Type:
+    """The type without names."""
+    if isinstance(kind, types.Named | types.Record | types.Variant):
+        kind = msgspec.structs.replace(kind, name="")
+    return mapped(kind, nameless_type)
 
 
 def _joined(payloads: list[Type | None]) -> list[str]:

@@ -7,12 +7,10 @@ can be entered again.
 
 from __future__ import annotations
 
-import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import wasmtime
-from wasmtime import _ffi as ffi
 from wasmtime import component as wc
 
 from theater import cgrf, interfaces, types
@@ -22,20 +20,24 @@ from theater.metadata import FunctionSig
 from theater.values import UNIT, Result, Tuple, Value
 from worker.engine import link, module, traps
 from worker.engine.clock import GuestClock, ticks
-from worker.engine.component import introspect
-from worker.engine.component.codec import Lift, Lower, Val, blank, codec, free
+from worker.engine.component import introspect, port
+from worker.engine.component.handles import Handles, Mismatch
+from worker.engine.component.introspect import Function
+from worker.engine.component.kinds import Handle, holds_handle
+from worker.engine.component.linking import Imports
 from worker.engine.doors import COMPONENT_ABI
 from worker.engine.errors import (
     ARITHMETIC,
     CONTRACT,
     ENGINE,
+    INDIRECT_CALL,
     OUT_OF_BOUNDS,
     STACK_OVERFLOW,
     UNREACHABLE,
     StartError,
     Trap,
 )
-from worker.engine.pack import INIT, Answers, Returned
+from worker.engine.pack import INIT, MESSAGE_CHARS_MAX, Answers, GuestError, Returned
 
 TABLES_MAX: Final = 1_000
 MEMORIES_MAX: Final = 1_000
@@ -48,14 +50,21 @@ REASONS: Final[tuple[tuple[str, str], ...]] = (
     ("call stack exhausted", STACK_OVERFLOW),
     ("divide by zero", ARITHMETIC),
     ("integer overflow", ARITHMETIC),
+    ("invalid conversion to integer", ARITHMETIC),
+    ("uninitialized element", INDIRECT_CALL),
+    ("indirect call type mismatch", INDIRECT_CALL),
 )
 """Component traps carry no code, but a reason in words."""
-
-_Call = tuple[Any, tuple[Lower, ...], "Lift | None"]
 
 
 class ComponentDoor:
     """An instantiated component. Made by ``load``; used by one thread, but for ``tick`` and ``interrupt``."""
+
+    _shape: module.Shape
+    _found: introspect.Shape
+    _instance: Any
+    _handles: Handles
+    _port: port.Port
 
     def __init__(self, store: Any, clock: GuestClock, options: ActorOptions) -> None:
         self.abi = COMPONENT_ABI
@@ -65,14 +74,14 @@ class ComponentDoor:
         self.functions: dict[str, FunctionSig | None] = {}
         self.warnings: tuple[str, ...] = ()
         self.memory_bytes = 0
+        """A component's memory cannot be seen from outside."""
         self._store = store
         self._options = options
         self._poison: Trap | None = None
         self._host_error: tuple[str, BaseException] | None = None
-        self._calls: dict[str, _Call] = {}
-        self._callbacks: list[Any] = []
-        """Kept for as long as the guest may call them."""
+        self._calls: dict[str, tuple[port.GuestFunction, int]] = {}
         self._plain: frozenset[str] = frozenset()
+        self._imports: Imports | None = None
 
     # -- coming and going ------------------------------------------------------------------------------------------
 
@@ -104,6 +113,8 @@ class ComponentDoor:
         clock.arm(ticks(options.init_deadline_ms))
         door = cls(store, clock, options)
         door._shape, door._found = shape, found
+        door._handles = Handles(store, found.resources)
+        door._port = port.choose(store, clock, door._handles, fast)
         try:
             door._instantiate(engine, compiled, answers)
             step("signatures")
@@ -115,9 +126,6 @@ class ComponentDoor:
             raise
         return door
 
-    _shape: module.Shape
-    _found: introspect.Shape
-
     def answer_from(self, answers: Answers) -> None:
         """Have host calls answered by somebody else from now on."""
         self._answer = answers.answer
@@ -127,28 +135,35 @@ class ComponentDoor:
         """Give the instance back. The door must not be used any more."""
         self._poison = Trap("the instance is closed", CONTRACT)
         self._calls.clear()
+        self._handles.close()
         self._store.close()
-        self._callbacks.clear()
+        self._imports = None
 
     # -- calls -----------------------------------------------------------------------------------------------------
 
-    def call(self, function: str, data: bytes) -> Returned:
-        """Call an export with an encoded input. Raises Trap when the guest had to be stopped; arm the clock before."""
+    def call(self, function: str, data: bytes) -> Returned | GuestError:
+        """Call an export with an encoded input. Raises Trap when the guest had to be stopped; arm the clock before.
+
+        Values that are not of the types of the parameters are an error of the caller's: the guest is not entered.
+        """
         if self._poison is not None:
             raise Trap(f"the instance cannot be entered after: {self._poison}", self._poison.kind)
-        call = self._calls.get(function) or self._bind(function)
+        call, count = self._calls.get(function) or self._bind(function)
         given = cgrf.decode(data)
-        items = given.items if isinstance(given, Tuple) else (given,)
+        items: Sequence[Value] = given.items if isinstance(given, Tuple) else (given,)
         state = None
         if function in self._plain:
-            state, items = items[0], items[1:]
+            state, items = items[0], self._without_state(items)
+        if len(items) != count:
+            return GuestError(f"expected {count} values, got {len(items)}")
         try:
-            value = self._enter(call, items)
+            value = call(items)
             output = cgrf.encode(value if state is None else _kept(state, value))
             if len(output) > self._options.message_bytes_max:
-                raise Trap(
-                    f"answer of {len(output)} bytes exceeds the limit of {self._options.message_bytes_max}", CONTRACT
-                )
+                limit = self._options.message_bytes_max
+                raise Trap(f"answer of {len(output)} bytes exceeds the limit of {limit}", CONTRACT)
+        except Mismatch as error:
+            return GuestError(str(error)[:MESSAGE_CHARS_MAX])
         except Exception as error:
             raise self._stopped(error) from error
         return Returned(output)
@@ -170,47 +185,43 @@ class ComponentDoor:
         """The guest itself runs right now, not a host function."""
         return self.clock.computing
 
-    def _enter(self, call: _Call, items: tuple[Value, ...]) -> Value:
-        func, lowers, lift = call
-        if len(items) != len(lowers):
-            raise Trap(f"expected {len(lowers)} values, got {len(items)}", CONTRACT)
-        params = (Val * len(lowers))()
-        result = Val()
-        made = 0
-        try:
-            for lower, item in zip(lowers, items, strict=True):
-                lower(item, params[made])
-                made += 1
-            self.clock.computing = True
-            error = ffi.wasmtime_component_func_call(
-                ctypes.byref(func), self._store._context(), params, made,
-                None if lift is None else ctypes.byref(result), 0 if lift is None else 1,
-            )  # fmt: skip
-            self.clock.computing = False
-            if error:
-                raise wasmtime.WasmtimeError._from_ptr(error)
-        finally:
-            for place in range(made):
-                ffi.wasmtime_component_val_delete(ctypes.byref(params[place]))
-        if lift is None:
-            return UNIT
-        try:
-            return lift(result)
-        finally:
-            free(result)
+    def _without_state(self, items: Sequence[Value]) -> Sequence[Value]:
+        rest = items[1:]
+        if self._options.nested_params and len(rest) == 1 and isinstance(rest[0], Tuple):
+            return rest[0].items
+        return rest
 
-    def _bind(self, function: str) -> _Call:
+    def _bind(self, function: str) -> tuple[port.GuestFunction, int]:
         found = self._found.exports.get(function)
         if function not in self.functions or found is None:
             raise KeyError(function)
-        instance, store = self._instance, self._store
-        parent = instance.get_export_index(store, found.instance) if found.instance else None
-        index = instance.get_export_index(store, found.sig.name, parent)
-        func = self._instance.get_func(self._store, index)._func
-        lowers = tuple(codec(kind)[0] for kind in found.params)
-        lift = None if found.result is None else codec(found.result)[1]
-        bound = self._calls[function] = (func, lowers, lift)
+        if found.drops is not None:
+            call = self._dropping(found)
+        else:
+            instance, store = self._instance, self._store
+            parent = instance.get_export_index(store, found.instance) if found.instance else None
+            index = instance.get_export_index(store, found.sig.name, parent)
+            func = instance.get_func(store, index)._func
+            call = self._port.guest_function(func, found.params, found.result)
+        bound = self._calls[function] = call, len(found.params)
         return bound
+
+    def _dropping(self, found: Function) -> port.GuestFunction:
+        (kind,) = found.params
+        assert isinstance(kind, Handle)
+
+        def call(items: Sequence[Value]) -> Value:
+            number = getattr(items[0], "value", None)
+            if not isinstance(number, int):
+                raise Mismatch(f"expected the number of a resource, got {items[0]}")
+            self.clock.computing = True
+            try:
+                self._handles.drop(kind, number)
+            finally:
+                self.clock.computing = False
+            return UNIT
+
+        return call
 
     # -- loading ---------------------------------------------------------------------------------------------------
 
@@ -223,9 +234,10 @@ class ComponentDoor:
             instances=INSTANCES_MAX,
         )
         self._answer = answers.answer
+        self._imports = imports = Imports(self._found, self._port, self.clock, self._answered, self._host_failed)
         linker = wc.Linker(engine)
         try:
-            self._link(linker)
+            imports.define(linker)
             self.clock.computing = True
             self._instance = linker.instantiate(self._store, compiled)
         except Exception as error:
@@ -234,56 +246,11 @@ class ComponentDoor:
             self.clock.computing = False
             linker.close()
 
-    def _link(self, linker: Any) -> None:
-        """Bind every import, instance by instance."""
-        by_instance: dict[str, list[introspect.Function]] = {}
-        for item in self._found.imports:
-            by_instance.setdefault(item.instance, []).append(item)
-        with linker.root() as root:
-            for name, functions in by_instance.items():
-                if not name:
-                    for function in functions:
-                        self._define(root, function)
-                    continue
-                with root.add_instance(name) as instance:
-                    for function in functions:
-                        self._define(instance, function)
+    def _answered(self, interface: str, function: str, data: bytes) -> bytes:
+        return self._answer(interface, function, data)
 
-    def _define(self, instance: Any, function: introspect.Function) -> None:
-        callback = ffi.wasmtime_component_func_callback_t(self._host_function(function))
-        self._callbacks.append(callback)
-        name = function.sig.name.encode()
-        error = ffi.wasmtime_component_linker_instance_add_func(
-            instance.ptr(), ctypes.create_string_buffer(name), len(name), callback, None, _NOTHING_TO_FINALIZE
-        )
-        if error:
-            raise wasmtime.WasmtimeError._from_ptr(error)
-
-    def _host_function(self, function: introspect.Function) -> Callable[..., int]:
-        lifts = [codec(kind)[1] for kind in function.params]
-        lower = None if function.result is None else codec(function.result)[0]
-        interface, name = function.sig.interface, function.sig.name
-
-        def called(
-            data: Any, context: Any, kind: Any, args: Any, count: int, results: Any, result_count: int
-        ) -> int:
-            clock = self.clock
-            clock.computing = False
-            try:
-                given = [lift(args[place]) for place, lift in enumerate(lifts)]
-                encoded = cgrf.encode(given[0] if len(given) == 1 else Tuple(tuple(given)))
-                output = self._answer(interface, name, encoded)
-                if lower is not None:
-                    blank(results[0])
-                    lower(cgrf.decode(output), results[0])
-            except BaseException as error:  # whatever it is, it ends the guest call and is told to the caller
-                self._host_error = (f"{interface}.{name}", error)
-                failed = wasmtime.WasmtimeError("host function failed")
-                return int(ctypes.cast(failed._consume(), ctypes.c_void_p).value or 0)
-            clock.computing = True
-            return 0
-
-        return called
+    def _host_failed(self, function: str, error: BaseException) -> None:
+        self._host_error = (function, error)
 
     def _read_signatures(self) -> None:
         imports = tuple(item.sig for item in self._found.imports)
@@ -293,9 +260,12 @@ class ComponentDoor:
         self._plain = frozenset(sig.full_name for sig in exports if sig.full_name not in contract)
         declared = {sig.full_name: contract.get(sig.full_name) or _as_actors(sig) for sig in exports}
         self.functions = dict(declared)
-        self.metadata = meta.Metadata(imports, tuple(declared.values()), {}, _hashes(exports))
+        own = [item.sig for item in self._found.exports.values() if item.drops is None]
+        self.metadata = meta.Metadata(imports, tuple(declared.values()), {}, _hashes(own))
         self.metadata_bytes = meta.encode(self.metadata)
         problems = [] if INIT in contract else [f"exports no {INIT} of the actor contract: every actor must"]
+        if INIT in contract and any(map(holds_handle, self._found.exports[INIT].params)):
+            problems = [f"{INIT} takes a resource as its state: a state must outlive the instance"]
         link.require("signatures", problems)
 
     def _choose_variants(self, answers: Answers) -> None:
@@ -324,15 +294,13 @@ class ComponentDoor:
         return trap
 
 
-_NOTHING_TO_FINALIZE: Final = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(lambda data: None)
-"""Callbacks belong to the door."""
-
-
 def _state_of(exports: list[FunctionSig]) -> types.Type | None:
     """The type of the state: what ``init`` returns first."""
     init = next((sig for sig in exports if sig.full_name == INIT), None)
     match init.results if init is not None else ():
         case (types.Result(ok=types.Tuple(items=(state, *_))),):
+            return state
+        case (types.Result(ok=state),) if init is not None and init.params and init.params[0][1] == state:
             return state
         case _:
             return None
@@ -345,6 +313,8 @@ def _is_actors(sig: FunctionSig, state: types.Type | None) -> bool:
     match sig.results:
         case (types.Result(ok=types.Tuple(items=(first, *_)), err=types.STRING),):
             return first == state and (sig.full_name == INIT or sig.params[0][1] == state)
+        case (types.Result(ok=first, err=types.STRING),):
+            return sig.full_name == INIT and first == state
         case _:
             return False
 

@@ -1,7 +1,11 @@
 """What a compiled component says of itself: imports and exports with their full types, as the engine knows them.
 
-Names of types are not attached to their uses there, so records, variants and enums bear the name of their kind.
-Versions of packages (``theater:simple/actor@0.1.0``) are left out of names: types decide whether things fit.
+Names of types are not attached to their uses there. An interface exports its named types, though, so a record bears
+the name under which its structure is exported, if there is just one; else it is called ``record``. Versions of packages
+(``theater:simple/actor@0.1.0``) are left out of names: types decide whether things fit.
+
+Resources are known by numbers. What ends the life of one is a function like any other, ``[resource-drop]NAME``:
+imported if the resource is the host's, callable if it is the guest's.
 """
 
 from __future__ import annotations
@@ -14,17 +18,16 @@ from wasmtime import component as wc
 
 from theater import types
 from theater.metadata import FunctionSig
-from theater.types import Type
 from worker.engine import module
+from worker.engine.component.kinds import ENUM, RECORD, VARIANT, Enum, Flags, Handle, Kind, named, plain
+from worker.engine.errors import StartError
 
 NAMES_MAX: Final = 10_000
 ACTOR: Final = "theater:simple/actor"
 INIT: Final = f"{ACTOR}.init"
-RECORD: Final = "record"
-VARIANT: Final = "variant"
-ENUM: Final = "enum"
+DROP: Final = "[resource-drop]"
 
-_PRIMITIVES: Final[dict[type, Type]] = {
+_PRIMITIVES: Final[dict[type, Kind]] = {
     wc.Bool: types.BOOL,
     wc.S8: types.S8,
     wc.S16: types.S16,
@@ -45,26 +48,45 @@ class Unsupported(Exception):
     """A type that no value of ours can have; the text names it."""
 
 
+class Resource(msgspec.Struct, frozen=True):
+    """A resource type. Its place in ``Shape.resources`` is its number."""
+
+    interface: str
+    name: str
+    is_host: bool
+    """Imported: the host makes and drops them."""
+
+    @property
+    def drop(self) -> str:
+        """The name of the function that ends one."""
+        return DROP + self.name
+
+
 class Function(msgspec.Struct, frozen=True):
     """One imported or exported function: where the component has it, and what it takes and gives."""
 
     instance: str
     """Name of the instance it is in, with its version; empty for functions of the component itself."""
     sig: FunctionSig
-    params: tuple[Any, ...]
-    """The engine's types of the parameters."""
-    result: Any
-    """And of the result; None if there is none."""
+    params: tuple[Kind, ...]
+    result: Kind | None
+    drops: int | None = None
+    """The resource that it ends, if that is what it does: there is no such function in the component then."""
 
 
 class Shape(msgspec.Struct, frozen=True):
-    """A component's functions, and what of it cannot be served."""
+    """A component's functions and resources, and what of it cannot be served."""
 
     imports: tuple[Function, ...]
     exports: dict[str, Function]
     """By full name, ``interface.function`` or just ``function``."""
+    resources: tuple[Resource, ...]
+    defines: tuple[tuple[str, str, int], ...]
+    """What the host must define for the component's imports: instance, name, number of the resource."""
     problems: tuple[str, ...]
     """Imports that cannot be served: of types that are not supported, or of other things than functions."""
+    warnings: tuple[str, ...]
+    """Exports that cannot be called."""
 
 
 _shapes: Final[WeakKeyDictionary[Any, Shape]] = WeakKeyDictionary()
@@ -74,7 +96,10 @@ def shape(engine: Any, component: Any) -> Shape:
     """Return what a component has; read once, for a template process before its forks."""
     known = _shapes.get(component)
     if known is None:
-        known = _shapes[component] = _read(engine, component)
+        try:
+            known = _shapes[component] = _Reading(engine).shape(component.type)
+        except (TypeError, NotImplementedError, RecursionError) as error:  # types the package does not know
+            raise StartError("link", f"the component's types cannot be read: {error}") from None
     return known
 
 
@@ -83,95 +108,175 @@ def interface_of(instance: str) -> str:
     return instance.partition("@")[0]
 
 
-def to_type(kind: Any) -> Type:
-    """Return the type of values that the engine's type stands for.
+class _Reading:
+    """One component being read. Resource types can only be compared, so they are numbered as they turn up."""
 
-    Raises:
-        Unsupported: there is none (resources, streams, futures).
+    def __init__(self, engine: Any) -> None:
+        self._engine = engine
+        self._resource_types: list[Any] = []
+        self._resources: list[Resource] = []
+        self._defines: list[tuple[str, str, int]] = []
+        self._names: dict[Kind, str | None] = {}
+
+    def shape(self, kind: Any) -> Shape:
+        """All of it."""
+        problems: list[str] = []
+        warnings: list[str] = []
+        given, offered = kind.imports(self._engine), kind.exports(self._engine)
+        self._number(given, is_host=True)
+        self._number(offered, is_host=False)
+        imports = [*self._functions(given, problems), *self._drops(is_host=True)]
+        own = [*self._functions(offered, warnings), *self._drops(is_host=False)]
+        exports = {item.sig.full_name: self._finished(item) for item in own if _is_own(item)}
+        _find_init(exports)
+        problems = [f"import {text}" for text in problems]
+        warnings = [f"export {text}: nobody can call it" for text in warnings]
+        return Shape(
+            tuple(map(self._finished, imports)),
+            exports,
+            tuple(self._resources),
+            tuple(self._defines),
+            tuple(problems),
+            tuple(warnings),
+        )
+
+    # -- resources and names -------------------------------------------------------------------------------------------
+
+    def _number(self, items: dict[str, Any], is_host: bool) -> None:
+        """Number the resource types that imports or exports define, and learn the names of other types."""
+        for name, item in list(items.items())[:NAMES_MAX]:
+            found = item.ty
+            if not isinstance(found, wc.ComponentInstanceType):
+                self._define("", name, found, is_host)
+                continue
+            for inner, what in list(found.exports(self._engine).items())[:NAMES_MAX]:
+                self._define(name, inner, what.ty, is_host)
+
+    def _define(self, instance: str, name: str, kind: Any, is_host: bool) -> None:
+        if isinstance(kind, wc.ResourceType):
+            if kind not in self._resource_types:
+                self._resource_types.append(kind)
+                self._resources.append(Resource(interface_of(instance), name, is_host))
+            if is_host:
+                self._defines.append((instance, name, self._resource_types.index(kind)))
+        elif isinstance(kind, wc.RecordType | wc.VariantType | wc.EnumType):
+            try:
+                nameless = self._kind(kind)
+            except Unsupported:
+                return
+            known = self._names.setdefault(nameless, name)
+            self._names[nameless] = name if known == name else None  # two names for one structure: which is meant?
+
+    def _drops(self, is_host: bool) -> list[Function]:
+        found = []
+        for number, item in enumerate(self._resources):
+            if item.is_host == is_host:
+                sig = FunctionSig(item.interface, item.drop, (("self", types.U32),), ())
+                found.append(Function("", sig, (Handle(number, True),), None, number))
+        return [each for each in found if is_host or each.sig.interface]
+
+    # -- functions -----------------------------------------------------------------------------------------------------
+
+    def _functions(self, items: dict[str, Any], problems: list[str]) -> list[Function]:
+        found: list[Function] = []
+        for name, item in list(items.items())[:NAMES_MAX]:
+            match item.ty:
+                case wc.FuncType():
+                    self._add(found, problems, "", name, item.ty)
+                case wc.ComponentInstanceType():
+                    for inner, what in list(item.ty.exports(self._engine).items())[:NAMES_MAX]:
+                        if isinstance(what.ty, wc.FuncType):
+                            self._add(found, problems, name, inner, what.ty)
+                case wc.ComponentType() | wc.ModuleType():
+                    problems.append(f"{name}: expected functions, or an interface of them")
+        return found
+
+    def _add(self, found: list[Function], problems: list[str], instance: str, name: str, kind: Any) -> None:
+        interface = interface_of(instance)
+        try:
+            params = [(label, self._kind(each)) for label, each in kind.params]
+            result = None if kind.result is None else self._kind(kind.result)
+        except Unsupported as error:
+            where = f"{interface}.{name}" if interface else name
+            problems.append(f"{where}: values of type {error} are not supported")
+            return
+        sig = FunctionSig(interface, name, tuple(params), () if result is None else (result,))
+        found.append(Function(instance, sig, tuple(each for _, each in params), result))
+
+    def _finished(self, item: Function) -> Function:
+        """With the names that types turned out to have, and types of ours in the signature."""
+        params = tuple(named(each, self._names) for each in item.params)
+        result = None if item.result is None else named(item.result, self._names)
+        labels = (label for label, _ in item.sig.params)
+        sig = FunctionSig(
+            item.sig.interface,
+            item.sig.name,
+            tuple((label, plain(each)) for label, each in zip(labels, params, strict=True)),
+            () if result is None else (plain(result),),
+        )
+        return Function(item.instance, sig, params, result, item.drops)
+
+    # -- types ---------------------------------------------------------------------------------------------------------
+
+    def _kind(self, kind: Any) -> Kind:
+        """The kind of values that the engine's type stands for. Unsupported: there is none (streams, futures)."""
+        primitive = _PRIMITIVES.get(type(kind))
+        if primitive is not None:
+            return primitive
+        match kind:
+            case wc.ListType():
+                return types.List(self._kind(kind.element))
+            case wc.OptionType():
+                return types.Option(self._kind(kind.payload))
+            case wc.ResultType():
+                return types.Result(self._side(kind.ok), self._side(kind.err))
+            case wc.TupleType():
+                return types.Tuple(tuple(map(self._kind, kind.elements)))
+            case wc.RecordType():
+                return types.Record(RECORD, tuple((name, self._kind(field)) for name, field in kind.fields))
+            case wc.VariantType():
+                return types.Variant(VARIANT, tuple((name, self._payload(payload)) for name, payload in kind.cases))
+            case wc.EnumType():
+                return Enum(ENUM, tuple(kind.names))
+            case wc.FlagsType():
+                return Flags(tuple(kind.names))
+            case wc.OwnType() | wc.BorrowType():
+                return self._handle(kind.ty, isinstance(kind, wc.OwnType))
+            case _:
+                raise Unsupported(type(kind).__name__.removesuffix("Type").lower())
+
+    def _side(self, kind: Any) -> Kind:
+        return types.NOTHING if kind is None else self._kind(kind)
+
+    def _payload(self, kind: Any) -> Kind | None:
+        return None if kind is None else self._kind(kind)
+
+    def _handle(self, resource: Any, is_own: bool) -> Kind:
+        for number, known in enumerate(self._resource_types):
+            if known == resource:
+                return Handle(number, is_own)
+        raise Unsupported("a resource without a name")
+
+
+def _find_init(exports: dict[str, Function]) -> None:
+    """Have ``init`` of a component with a state of its own type as that of the contract.
+
+    It is in an interface the component calls ``actor``, or in its world; toolchains have one there for themselves.
     """
-    primitive = _PRIMITIVES.get(type(kind))
-    if primitive is not None:
-        return primitive
-    match kind:
-        case wc.ListType():
-            return types.List(to_type(kind.element))
-        case wc.OptionType():
-            return types.Option(to_type(kind.payload))
-        case wc.ResultType():
-            return types.Result(_side(kind.ok), _side(kind.err))
-        case wc.TupleType():
-            return types.Tuple(tuple(map(to_type, kind.elements)))
-        case wc.RecordType():
-            return types.Record(RECORD, tuple((name, to_type(field)) for name, field in kind.fields))
-        case wc.VariantType():
-            return types.Variant(VARIANT, tuple((name, _payload(payload)) for name, payload in kind.cases))
-        case wc.EnumType():
-            return types.Variant(ENUM, tuple((name, None) for name in kind.names))
-        case wc.FlagsType():
-            return types.FLAGS
-        case _:
-            raise Unsupported(type(kind).__name__.removesuffix("Type").lower())
-
-
-def _side(kind: Any) -> Type:
-    return types.NOTHING if kind is None else to_type(kind)
-
-
-def _payload(kind: Any) -> Type | None:
-    return None if kind is None else to_type(kind)
-
-
-def _read(engine: Any, component: Any) -> Shape:
-    problems: list[str] = []
-    kind = component.type
-    imports = _functions(kind.imports(engine), engine, problems)
-    exports = {item.sig.full_name: item for item in _functions(kind.exports(engine), engine, []) if _is_own(item)}
-    own = None if INIT in exports else _own_init(exports)
-    if own is not None:
-        del exports[own.sig.full_name]
-        exports.pop("init", None)  # of the toolchain, for itself
-        exports[INIT] = msgspec.structs.replace(own, sig=msgspec.structs.replace(own.sig, interface=ACTOR))
-    return Shape(tuple(imports), exports, tuple(problems))
-
-
-def _own_init(exports: dict[str, Function]) -> Function | None:
-    """The ``init`` of a component with a state of its own type: in an interface it calls ``actor``, or in its world."""
+    if INIT in exports:
+        return
     of_actor = [item for item in exports.values() if item.sig.name == "init" and item.sig.interface.endswith("/actor")]
-    return of_actor[0] if len(of_actor) == 1 else exports.get("init")
+    own = of_actor[0] if len(of_actor) == 1 else exports.get("init")
+    if own is None:
+        return
+    del exports[own.sig.full_name]
+    exports.pop("init", None)
+    exports[INIT] = msgspec.structs.replace(own, sig=msgspec.structs.replace(own.sig, interface=ACTOR))
 
 
 def _is_own(function: Function) -> bool:
     """Toolchains add interfaces of their own, for themselves; those have no package in their name."""
     return not function.instance or ":" in function.instance
-
-
-def _functions(items: dict[str, Any], engine: Any, problems: list[str]) -> list[Function]:
-    found: list[Function] = []
-    for name, item in list(items.items())[:NAMES_MAX]:
-        match item.ty:
-            case wc.FuncType():
-                _add(found, problems, "", name, item.ty)
-            case wc.ComponentInstanceType():
-                for inner, what in list(item.ty.exports(engine).items())[:NAMES_MAX]:
-                    if isinstance(what.ty, wc.FuncType):
-                        _add(found, problems, name, inner, what.ty)
-            case wc.ComponentType() | wc.ModuleType() | wc.ResourceType():
-                problems.append(f"import {name}: expected functions, or an interface of them")
-    return found
-
-
-def _add(found: list[Function], problems: list[str], instance: str, name: str, kind: Any) -> None:
-    interface = interface_of(instance)
-    given, result = kind.params, kind.result
-    try:
-        params = tuple((label, to_type(each)) for label, each in given)
-        results = () if result is None else (to_type(result),)
-    except Unsupported as error:
-        where = f"{interface}.{name}" if interface else name
-        problems.append(f"import {where}: values of type {error} are not supported")
-        return
-    sig = FunctionSig(interface, name, params, results)
-    found.append(Function(instance, sig, tuple(each for _, each in given), result))
 
 
 def as_module(found: Shape) -> module.Shape:

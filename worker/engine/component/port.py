@@ -1,0 +1,43 @@
+"""How the component door touches the engine: calling guest functions and offering host functions, with values of ours.
+
+Two implementations: ``stock`` goes through the structures as the package declares them, ``raw`` reads and writes their
+memory itself (design D12). Everything above is the same for both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from theater.values import Value
+from worker.engine.clock import GuestClock
+from worker.engine.component.handles import Handles
+from worker.engine.component.kinds import Kind
+
+GuestFunction = Callable[[Sequence[Value]], Value]
+"""Raises handles.Mismatch before the guest is entered if values do not fit, what the engine says if it traps."""
+
+Serve = Callable[[Sequence[Value]], Value]
+"""Answers a host call. Whatever it raises ends the guest call, as does an answer that does not fit."""
+
+Failed = Callable[[BaseException], None]
+"""Told why a host call failed: the engine does not hand exceptions through."""
+
+
+class Port(Protocol):
+    """One instance's calls."""
+
+    def guest_function(self, func: Any, params: Sequence[Kind], result: Kind | None) -> GuestFunction:
+        """Make an exported function callable; one without a result answers ``()``."""
+
+    def host_function(self, params: Sequence[Kind], result: Kind | None, serve: Serve, failed: Failed) -> Any:
+        """Make a callback for the linker of a Python function. It must be kept for as long as it may be called."""
+
+
+def choose(store: Any, clock: GuestClock, handles: Handles, fast: bool | None) -> Port:
+    """Return the raw port if it works here, else the stock one; ``fast`` True or False insists."""
+    from worker.engine.component import raw, stock
+
+    if fast is None:
+        fast = raw.unusable() is None
+    return raw.RawPort(store, clock, handles) if fast else stock.StockPort(store, clock, handles)
