@@ -14,7 +14,7 @@ from theater.actor import ActorOptions
 from theater.fitting import fits
 from worker.engine import contract, link
 from worker.engine.clock import TICK_MS, GuestClock
-from worker.engine.doors import open_door, refusals, shape_of
+from worker.engine.doors import open_door, refusals, remarks, shape_of
 from worker.engine.errors import CONTRACT, StartError, Trap
 from worker.engine.pack import INIT
 
@@ -59,9 +59,11 @@ def report(
             door = open_door(engine, compiled, options=options, grants=granted, answers=_NoAnswers(), clock=clock)
     except StartError as error:
         return Report([str(error)], [])
-    differences = list(door.warnings)
+    differences, unused = list(door.warnings), remarks(engine, compiled)
     door.close()
-    return Report(differences, [], door.metadata) if strict else Report([], differences, door.metadata)
+    if strict:
+        return Report(differences, unused, door.metadata)
+    return Report([], differences + unused, door.metadata)
 
 
 @contextmanager

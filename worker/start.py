@@ -16,7 +16,7 @@ from worker.context import HostContext
 from worker.engine import contract
 from worker.engine.clock import GuestClock
 from worker.engine.config import make_engine
-from worker.engine.doors import Door, load_artefact, open_door
+from worker.engine.doors import Door, load_artefact, open_door, remarks
 from worker.engine.errors import StartError
 from worker.engine.pack import INIT, Answers
 from worker.incarnation import Incarnation
@@ -54,7 +54,7 @@ def load(inc: Incarnation, preloaded: Any, bodies: list[bytes]) -> Door:
         door = instance(live)
     else:
         door.answer_from(live)
-    for warning in door.warnings:
+    for warning in (*remarks(engine, module), *door.warnings):
         inc.logs.put("warning", "worker", warning)
     if init.history is None:
         encoded = bodies[0] if bodies else contract.NO_STATE

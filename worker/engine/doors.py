@@ -84,9 +84,11 @@ def shape_of(engine: Any, compiled: Any) -> Shape:
         from worker.engine import module
 
         return module.shape(compiled)
-    from worker.engine.component import introspect
+    from worker.engine.component import introspect, port
 
-    return introspect.as_module(introspect.shape(engine, compiled))
+    found = introspect.shape(engine, compiled)
+    port.prepare(introspect.kinds(found))
+    return introspect.as_module(found)
 
 
 def refusals(engine: Any, compiled: Any) -> list[str]:
@@ -98,6 +100,15 @@ def refusals(engine: Any, compiled: Any) -> list[str]:
     from worker.engine.component import introspect
 
     return list(introspect.shape(engine, compiled).problems)
+
+
+def remarks(engine: Any, compiled: Any) -> list[str]:
+    """What of a package cannot be used, though it is an actor."""
+    if isinstance(compiled, wasmtime.Module):
+        return []
+    from worker.engine.component import introspect
+
+    return list(introspect.shape(engine, compiled).warnings)
 
 
 def open_door(engine: Any, compiled: Any, **how: Any) -> Door:

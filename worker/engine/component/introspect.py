@@ -279,6 +279,12 @@ def _is_own(function: Function) -> bool:
     return not function.instance or ":" in function.instance
 
 
+def kinds(found: Shape) -> list[Kind]:
+    """The kinds of all values that cross the border."""
+    sides = [(*item.params, item.result) for item in (*found.imports, *found.exports.values())]
+    return [kind for side in sides for kind in side if kind is not None]
+
+
 def as_module(found: Shape) -> module.Shape:
     """As the checks of grants and signatures want it, which know core modules."""
     imports = tuple(module.Import(item.sig.interface, item.sig.name, module.INTERFACE_TYPE) for item in found.imports)

@@ -6,7 +6,7 @@ memory itself (design D12). Everything above is the same for both.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 from theater.values import Value
@@ -32,6 +32,15 @@ class Port(Protocol):
 
     def host_function(self, params: Sequence[Kind], result: Kind | None, serve: Serve, failed: Failed) -> Any:
         """Make a callback for the linker of a Python function. It must be kept for as long as it may be called."""
+
+
+def prepare(kinds: Iterable[Kind]) -> None:
+    """Do what every instance would do again: the start-up check, and what values of these kinds need."""
+    from worker.engine.component import layout, raw
+
+    if raw.unusable() is None:
+        for kind in kinds:
+            layout.codec(kind)
 
 
 def choose(store: Any, clock: GuestClock, handles: Handles, fast: bool | None) -> Port:
