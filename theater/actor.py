@@ -9,11 +9,9 @@ from typing import Any
 
 import msgspec
 
-RUNTIME = "theater:simple/runtime"
-SUPERVISOR = "theater:simple/supervisor"
+from theater.grants import RUNTIME, SUPERVISOR
 
-SHORT_NAMES: dict[str, str] = {"runtime": RUNTIME, "supervisor": SUPERVISOR}
-"""Names a manifest may use for the host interfaces it grants."""
+__all__ = ["RUNTIME", "SUPERVISOR", "ActorOptions", "ActorSpec", "Supervision"]
 
 
 class ActorOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
+from theater import cgrf
+from theater.values import Tuple, Value
+from worker.alarms import Alarm
 from worker.incarnation import Incarnation
-from worker.machine_notices import GuestAskedShutdown
+from worker.interfaces.context import Then
+from worker.machine_notices import GuestAskedShutdown, HostCall
+
+T = TypeVar("T")
 
 
 class HostContext:
@@ -56,3 +62,24 @@ class HostContext:
     ) -> tuple[dict[str, Any], list[bytes]]:
         """Ask the root for a supervision function and wait."""
         return self._inc.asks.ask(function, arguments, bodies)
+
+    def grant(self, name: str) -> Mapping[str, Any]:
+        """The options of a grant; empty if it is not held."""
+        return self._inc.init.grants.get(name, {})
+
+    def service(self, kind: Callable[[Any], T]) -> T:
+        """What an interface keeps for this incarnation."""
+        services = self._inc.services
+        found = services.get(kind)
+        if found is None:
+            found = services[kind] = kind(self)
+        return found
+
+    def deliver(self, function: str, *params: Value, merge_key: str | None = None, then: Then | None = None) -> None:
+        """Have a function of the guest called when its turn comes."""
+        payload = cgrf.encode(Tuple(params))
+        self._inc.tell(HostCall(function=function, payload=payload, merge_key=merge_key, then=then))
+
+    def at(self, at_ns: int, ring: Callable[[], None]) -> Alarm:
+        """Have something done in the post thread at a time of the monotonic clock."""
+        return self._inc.alarms.at(at_ns, ring)

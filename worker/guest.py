@@ -56,6 +56,8 @@ class Guest:
         if keyed is not None:
             self._inc.repeats.note(keyed, notice)
         self._count(operation, notice)
+        if isinstance(operation, n.HostCall) and operation.then is not None:
+            operation.then(notice)
         return notice
 
     def _call(

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from proto import control
 from theater.actor import ActorOptions
 from theater.errors import ActorError
+from worker.alarms import Alarms
 from worker.asks import Asks
 from worker.holding import Holding
 from worker.machine import Machine
@@ -97,6 +98,9 @@ class Incarnation:
         """``init`` is not called: the state is one that was committed."""
         self.is_orphan = False
         """The supervisor is gone."""
+        self.services: dict[Any, Any] = {}
+        """What host interfaces keep for this actor, by what makes it."""
+        self.alarms = Alarms(self.post_bell.ring)
         self.step: str | None = None
         """A start-up step the root was not told of yet."""
 
@@ -124,6 +128,19 @@ class Incarnation:
             self.asks.insist("stop-children", {}, ())
         except ActorError as error:
             self.logs.warn("stop-children", f"the children could not be stopped: {error.text()}")
+
+    def close_services(self) -> None:
+        """Give back what host interfaces keep: connections, processes, timers. Guest thread, outside the guest."""
+        for service in list(self.services.values()):
+            close = getattr(service, "close", None)
+            if close is not None:
+                close()
+        self.services.clear()
+
+    def tell(self, notice: Any) -> None:
+        """Have the machine told of something by the post thread. Any thread."""
+        self.outgoing.append((notice, ()))
+        self.post_bell.ring()
 
     def say(self, message: Any, bodies: Sequence[bytes] = ()) -> None:
         """Have a control message sent to the root. Any thread but the post thread."""

@@ -54,6 +54,8 @@ class UpdatePackage(Operation, eq=False, kw_only=True):
 class HostCall(Operation, eq=False, kw_only=True):
     """A host-originated operation: callback, tick or data (L8)."""
 
+    then: Any = None
+    """Called with the notice of how it ended, by the guest thread."""
     merge_key: str | None = None
     """Ticks: at most one of a key waits; further ones raise its missed-count."""
     child: str | None = None

@@ -167,5 +167,6 @@ class Operations:
         self._leave_desk()
         if inc.has_children and not inc.is_orphan:
             inc.stop_children()
+        inc.close_services()
         inc.recorder.shutdown(action.cause)
         return n.Left()

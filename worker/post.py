@@ -146,7 +146,9 @@ class Post:
             self._questions.settle()
 
     def _timeout_ms(self) -> int | None:
-        due = [at for at in (self._stop_deadline_ns, self._inc.machine.earliest_expiry_ns) if at is not None]
+        inc = self._inc
+        times = (self._stop_deadline_ns, inc.machine.earliest_expiry_ns, inc.alarms.next_ns)
+        due = [at for at in times if at is not None]
         if not due:
             return None
         return min(max(0, -(-(min(due) - time.monotonic_ns()) // 1_000_000)), SLEEP_MS_MAX)
@@ -170,6 +172,10 @@ class Post:
         expiry = self._inc.machine.earliest_expiry_ns
         if expiry is not None and now >= expiry:
             self._feed(n.TimePassed())
+        alarm = self._inc.alarms.next_ns
+        if alarm is not None and now >= alarm:
+            self._inc.alarms.ring(now)
+            self._say_outgoing()  # what they want delivered
 
     def _tell_step(self) -> None:
         """Steps of a start are told when they last; a slow start is visible (L14)."""
@@ -335,6 +341,9 @@ class Post:
                     self._ask_update(message)
                 case act.Exit():
                     self._exit(message.cause)
+                case n.HostCall():
+                    message.received_ns = time.monotonic_ns()
+                    self._feed(message)
                 case _:
                     self._send(message, bodies)
 

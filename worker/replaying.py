@@ -22,6 +22,7 @@ from worker.engine.clock import ticks
 from worker.engine.doors import ABIS, Door
 from worker.engine.errors import CANCELLED, StartError, Trap
 from worker.engine.pack import INIT, Answers, GuestError
+from worker.interfaces import registry
 
 CUT_SHORT_MS: Final = 500
 """Computing time after the last that is recorded of a call that was stopped: nobody waits for its deadline again."""
@@ -407,7 +408,7 @@ class Replayer:
             call = f"a call of {interface}.{function}"
             self._leave(event, replay.UNEXPECTED_CALL, expected=words.recorded(told), actual=call)
         try:
-            given: Value = cgrf.decode(data)
+            given: Value = cgrf.decode(registry.shown(interface, function, data))
         except ValueError as error:
             self._leave(event, replay.INPUT, expected=shown(told.input), actual=f"no value: {error}")
         if not same(given, told.input):

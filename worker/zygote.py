@@ -56,9 +56,11 @@ class Preloaded:
         """Map a compiled artefact. Raises whatever the engine says of a bad one."""
         if artefact not in self._modules:
             from worker.engine import doors
+            from worker.interfaces import registry
 
             self._modules[artefact] = module = doors.load_artefact(self.engine, artefact)
-            doors.shape_of(self.engine, module)
+            shape = doors.shape_of(self.engine, module)
+            registry.warm({item.interface for item in shape.imports})
 
 
 def main(argv: list[str]) -> NoReturn:

@@ -9,6 +9,7 @@ import msgspec
 
 from supervisor.fleet.asking import Asking, Refusal
 from supervisor.fleet.lives import Actor, BirthState
+from supervisor.fleet.permits import beyond
 from supervisor.fleet.services import Services
 from supervisor.store.packages import keep_bytes
 from theater.actor import ActorSpec
@@ -36,7 +37,7 @@ def child_spec(asking: Asking) -> ActorSpec:
         )
     except ConfigError as error:
         raise Refusal(f"Start failed at manifest: {error}") from None
-    missing = sorted(set(spec.grants) - set(parent.spec.grants))
+    missing = beyond(parent.spec.grants, spec.grants)
     if missing:
         raise Refusal(PermissionDenied(", ".join(missing), "the parent does not hold it").text())
     return spec if wasm is None else msgspec.structs.replace(spec, package=_keep(asking.services, wasm))

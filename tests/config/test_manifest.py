@@ -10,6 +10,7 @@ from tests.config.conftest import Desk
 from theater.actor import RUNTIME, SUPERVISOR, ActorOptions, ActorSpec, Supervision
 from theater.config import ConfigError, load_manifest, parse_manifest
 from theater.config.limits import MANIFEST_TEXT_BYTES_MAX
+from theater.grants import SHORT_NAMES
 
 TOML = """\
 name = "chat"
@@ -205,7 +206,7 @@ ERRORS = [
     (minimal("save_chain = false"), "3:14: save_chain: expected true (chains are always kept), found false"),
     (
         minimal('[[handler]]\ntype = "runtim"'),
-        '4:8: handler[0].type: expected a known host interface (runtime, supervisor), found "runtim"; '
+        f"4:8: handler[0].type: expected a known host interface ({', '.join(SHORT_NAMES)}), found \"runtim\"; "
         "did you mean runtime?",
     ),
     (

@@ -8,12 +8,13 @@ import pytest
 
 from tests.config.conftest import Desk
 from theater.config.limits import FILE_BYTES_MAX, PROBLEMS_MAX
+from theater.grants import SHORT_NAMES
 
 ONE_OF_STRATEGIES = "expected one_for_one, one_for_all, rest_for_one or simple_one_for_one"
 A_TIME = "expected a time with its unit, such as 500ms, 10s or 5m"
 A_SHUTDOWN = f"{A_TIME}, or brutal_kill, or infinity"
 A_SIZE = "expected a size with its unit, such as 64KiB, 64MiB or 1GiB"
-INTERFACES = "expected a known host interface (runtime, supervisor)"
+INTERFACES = f"expected a known host interface ({', '.join(SHORT_NAMES)})"
 
 TOP = [
     (
@@ -183,8 +184,8 @@ CHILD = [
         f'5:14: children[0].grants.runtme: {INTERFACES}, found "runtme"; did you mean runtime?',
     ),
     (
-        "id: x\n    actor: a.wasm\n    grants: {timer: {}}",
-        f'5:14: children[0].grants.timer: {INTERFACES}, found "timer"',
+        "id: x\n    actor: a.wasm\n    grants: {teletype: {}}",
+        f'5:14: children[0].grants.teletype: {INTERFACES}, found "teletype"',
     ),
     (
         "id: x\n    actor: a.wasm\n    grants: [runtime]",

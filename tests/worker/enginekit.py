@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -11,6 +11,8 @@ from typing import Any
 import wasmtime
 
 from theater.actor import RUNTIME, SUPERVISOR, ActorOptions
+from theater.values import Value
+from worker.alarms import Alarm, Alarms
 from worker.engine import config
 from worker.engine.clock import GuestClock
 from worker.engine.pack import PackDoor
@@ -45,6 +47,11 @@ class FakeContext:
         self.events: list[tuple[int, str, bytes]] = []
         self.asked: list[tuple[str, dict[str, Any], list[bytes]]] = []
         self.answers: dict[str, tuple[dict[str, Any], list[bytes]] | BaseException] = {}
+        self.grants: dict[str, dict[str, Any]] = {}
+        self.services: dict[Any, Any] = {}
+        self.delivered: list[tuple[str, tuple[Value, ...]]] = []
+        self.thens: list[Any] = []
+        self.alarms = Alarms(lambda: None)
 
     def record_host_call(self, interface: str, function: str, data: bytes, output: bytes) -> None:
         self.recorded.append((interface, function, data, output))
@@ -66,6 +73,28 @@ class FakeContext:
         if isinstance(answer, BaseException):
             raise answer
         return answer
+
+    def grant(self, name: str) -> Mapping[str, Any]:
+        return self.grants.get(name, {})
+
+    def service(self, kind: Any) -> Any:
+        if kind not in self.services:
+            self.services[kind] = kind(self)
+        return self.services[kind]
+
+    def deliver(self, function: str, *params: Value, merge_key: str | None = None, then: Any = None) -> None:
+        self.delivered.append((function, params))
+        self.thens.append(then)
+
+    def at(self, at_ns: int, ring: Any) -> Alarm:
+        return self.alarms.at(at_ns, ring)
+
+    def close(self) -> None:
+        """End what interfaces keep, as an orderly end of an actor does."""
+        for service in self.services.values():
+            if hasattr(service, "close"):
+                service.close()
+        self.services.clear()
 
 
 @contextmanager

@@ -10,14 +10,87 @@ from typing import Any
 
 import msgspec
 
-from theater.actor import RUNTIME, SHORT_NAMES, SUPERVISOR
 from theater.config.environment import Wrong
+from theater.config.groups import ListOf, Origin, PathFromHere, Texts
+from theater.config.kinds import Flag, Part, Text, Whole, duration, size
 from theater.config.node import LIST, MAP, NULL, TEXT, Node, inside, quoted
 from theater.config.reader import Field, Reader, Section, nearest, read_section, section_schema
+from theater.grants import HTTP, HTTP_CLIENT, RUNTIME, SHORT_NAMES, SUPERVISOR, WASI
+
+_DIRECTORY = Section(
+    name="directory",
+    doc="A directory the guest may open.",
+    fields={
+        "host": Field(
+            wants=PathFromHere("a directory"), doc="The directory; relative to this file.", required=True
+        ),
+        "guest": Field(wants=Text(), doc="The path under which the guest sees it.", required=True),
+        "write": Field(wants=Flag(), doc="It may also change what is in it.", default="false"),
+    },
+)
+_WASI = Section(
+    name="wasi",
+    doc="WASI 0.2 and preview 1: clocks and random numbers (recorded), arguments, environment, standard output to the "
+    "log, and the directories named; no sockets.",
+    fields={
+        "environment": Field(
+            wants=Texts("environment variables by name"), doc="Environment variables.", default="none"
+        ),
+        "arguments": Field(
+            wants=ListOf(Text(), "a list of arguments"), doc="Command line arguments.", default="none"
+        ),
+        "directories": Field(
+            wants=ListOf(Part(_DIRECTORY), "a list of directories"), doc="Directories it may open.", default="none"
+        ),
+    },
+)
+_HTTP = Section(
+    name="http",
+    doc="Answer HTTP requests (wasi:http/incoming-handler), from handles and, with `listen`, on a port.",
+    fields={
+        "listen": Field(wants=Text("an address such as 127.0.0.1:8080"), doc="Serve this address.", default="none"),
+        "max_body": Field(
+            wants=size(0), doc="Largest body of a request or a response.", default="16MiB", target="body_bytes_max"
+        ),
+        "max_connections": Field(
+            wants=Whole(1, 10_000), doc="Connections served at one time.", default="64", target="connections_max"
+        ),
+        "timeout": Field(
+            wants=duration(), doc="Time for a client to send, and for the actor to answer.", default="30s",
+            target="timeout_ms",
+        ),
+    },
+)
+_HTTP_CLIENT = Section(
+    name="http-client",
+    doc="Send HTTP requests (wasi:http/outgoing-handler) to the hosts named.",
+    fields={
+        "allow": Field(
+            wants=ListOf(Origin(), "a list of origins"),
+            doc="Origins it may reach: `https://api.example.com`, `http://127.0.0.1:8080`, `https://*.example.com`.",
+            required=True,
+        ),
+        "secrets": Field(
+            wants=Texts("secrets by name"),
+            doc="Texts put in for `{{NAME}}` in request headers; neither the guest nor its chain ever holds them.",
+            default="none",
+        ),
+        "max_body": Field(
+            wants=size(0), doc="Largest body of a request or a response.", default="16MiB", target="body_bytes_max"
+        ),
+        "max_requests": Field(
+            wants=Whole(1, 1_000), doc="Requests under way at one time.", default="16", target="requests_max"
+        ),
+        "timeout": Field(wants=duration(), doc="Time for a whole request.", default="30s", target="timeout_ms"),
+    },
+)
 
 GRANTS: dict[str, Section] = {
     RUNTIME: Section(name="runtime", doc="Log, own id, own shutdown, own chain.", fields={}),
     SUPERVISOR: Section(name="supervisor", doc="Spawn actors and supervise them as its children.", fields={}),
+    WASI: _WASI,
+    HTTP: _HTTP,
+    HTTP_CLIENT: _HTTP_CLIENT,
 }
 """Full name of an interface to the options its grant takes."""
 

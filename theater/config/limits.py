@@ -23,6 +23,8 @@ EXPANDED_CHARACTERS_MAX = 4 * 1024 * 1024
 """What the environment may add to one load."""
 NAME_BYTES_MAX = 100
 """Ids and names: they become parts of paths and file names."""
+ENTRIES_MAX = 1_000
+"""Entries of a list in a grant."""
 PROBLEMS_MAX = 1_000
 """Problems reported at once; whoever has more is told so."""
 DURATION_MS_MAX = 2**32 - 1

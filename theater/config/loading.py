@@ -23,7 +23,7 @@ class Loading:
 
     def reader(self, shown: str) -> Reader:
         """A reader for a file; ``shown`` is how messages call it."""
-        return Reader(shown, self.problems, self._environment)
+        return Reader(shown, self.problems, self._environment, os.path.dirname(os.path.abspath(shown)))
 
     def read(self, path: str, shown: str) -> Node | None:
         """The mapping in a file, or None with the reason among the problems."""

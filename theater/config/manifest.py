@@ -88,7 +88,10 @@ def _from_text(
         if node is None:
             return None
         return _declare(
-            loading, Reader(origin, loading.problems), node, os.path.abspath(base_dir), package_needed
+            loading, Reader(origin, loading.problems, base_dir=os.path.abspath(base_dir)),
+            node,
+            os.path.abspath(base_dir),
+            package_needed,
         )
     except Enough:
         return None

@@ -14,11 +14,15 @@ from theater.config.scalars import resolve
 
 
 class Reader(msgspec.Struct, frozen=True):
-    """Reads one file: its name in messages, where problems go, which variables it may use (None: none)."""
+    """Reads one file: its name in messages, where problems go, which variables it may use (None: none).
+
+    ``base_dir`` is the directory that relative paths in it are relative to.
+    """
 
     file: str
     problems: Problems
     environment: Environment | None = None
+    base_dir: str = ""
 
     def report(self, at: Any, path: str, message: str) -> None:
         """Note a problem at a node or an entry."""

@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from theater import interfaces, metadata
+from theater.grants import opened_by, short_name
 from worker.engine import module
 from worker.engine.errors import StartError
 from worker.interfaces import registry
@@ -37,7 +38,7 @@ def ungranted(shape: module.Shape, grants: Mapping[str, Any]) -> list[str]:
     known = registry.known()
     wanted: dict[str, list[str]] = {}
     for item in shape.imports:
-        if item.interface not in known or item.interface not in grants:
+        if item.interface not in known or not any(each in grants for each in opened_by(item.interface)):
             wanted.setdefault(item.interface, []).append(item.function)
     return [_ungranted(interface, functions, interface in known) for interface, functions in wanted.items()]
 
@@ -46,8 +47,8 @@ def _ungranted(interface: str, functions: list[str], is_known: bool) -> str:
     names = module.joined([f"{interface}.{name}" for name in functions])
     if not is_known:
         return f"import {names}: there is no host interface {interface} (known: {', '.join(registry.known())})"
-    short = interface.rpartition("/")[2]
-    return f"import {names} is not granted: add {interface} to the actor's grants (grants: {{{short}: {{}}}})"
+    grant = opened_by(interface)[0]
+    return f"import {names} is not granted: add {grant} to the actor's grants (grants: {{{short_name(grant)}: {{}}}})"
 
 
 def unprovided(shape: module.Shape) -> list[str]:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from theater.values import Value
+
+if TYPE_CHECKING:
+    from worker.alarms import Alarm
+
+T = TypeVar("T")
+Then = Callable[[Any], None]
+"""Told how a callback ended (worker.machine_notices: Returned, Declined, Rejected); not if the guest died of it."""
 
 
 class Context(Protocol):
-    """One actor's side of its host functions. All methods are called on the guest thread, inside a host call."""
+    """One actor's side of its host functions. Called on the guest thread, inside a host call, unless said otherwise."""
 
     @property
     def actor_id(self) -> str:
@@ -36,3 +45,21 @@ class Context(Protocol):
         self, function: str, arguments: dict[str, Any], bodies: Sequence[bytes] = ()
     ) -> tuple[dict[str, Any], Sequence[bytes]]:
         """Ask the root for a supervision function and wait; a refusal is raised as theater.errors.ActorError."""
+
+    def grant(self, name: str) -> Mapping[str, Any]:
+        """The options of a grant (theater.config.grants); empty if it is not held."""
+
+    def service(self, kind: Callable[[Any], T]) -> T:
+        """What an interface keeps for this incarnation: ``kind(context)``, made when first asked for.
+
+        Its ``close``, if it has one, is called at an orderly end of the actor.
+        """
+
+    def deliver(self, function: str, *params: Value, merge_key: str | None = None, then: Then | None = None) -> None:
+        """Have a function of the guest called when its turn comes. Any thread.
+
+        Of those with one ``merge_key`` at most one waits: later ones merge into it.
+        """
+
+    def at(self, at_ns: int, ring: Callable[[], None]) -> Alarm:
+        """Have something done in the post thread at a time of the monotonic clock. Any thread."""

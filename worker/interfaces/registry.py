@@ -6,7 +6,8 @@ the variant whose signature it declares, so every answer has the shape it was bu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import importlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Final
 
@@ -21,9 +22,18 @@ from worker.interfaces.context import Context
 
 TEXT_CHARS_MAX: Final = 4096
 """Longest error text handed to a guest."""
+MODULES: Final[Mapping[str, str]] = {
+    "theater:simple/runtime": "runtime",
+    "theater:simple/supervisor": "supervisor",
+}
+"""Where each host interface is declared, below ``worker.interfaces``: in the module's ``INTERFACES``."""
 
 Call = Callable[..., Value]
 """Receives the context and the parameters as values; returns the result's payload, or raises Refusal or ActorError."""
+
+
+Secrets = Callable[[Value], Value]
+"""Returns a function's input as the chain may show it. The same input gives the same, so replays can compare."""
 
 
 class Refusal(Exception):
@@ -33,16 +43,28 @@ class Refusal(Exception):
 class Variant:
     """One signature of a function and the code behind it."""
 
-    def __init__(self, signature: str, call: Call, note: str = "") -> None:
+    def __init__(
+        self,
+        signature: str,
+        call: Call,
+        note: str = "",
+        *,
+        names: Mapping[str, types.Type] | None = None,
+        secrets: Secrets | None = None,
+    ) -> None:
         self.signature = signature
         self.call = call
         self.note = note
         """When this form was current; empty for the present one."""
+        self.names = names
+        """Types that the signature calls by name."""
+        self.secrets = secrets
+        """Takes out of the arguments what the chain must not show; None: nothing."""
 
     @cached_property
     def parsed(self) -> interfaces.Signature:
         """The signature as types."""
-        return interfaces.parse_function(self.signature)
+        return interfaces.parse_function(self.signature, self.names)
 
     @cached_property
     def params(self) -> tuple[types.Type, ...]:
@@ -73,23 +95,68 @@ class Function(msgspec.Struct, frozen=True):
         return next((item for item in self.variants if item.hash == hash_), None)
 
 
+class Callback(msgspec.Struct, frozen=True):
+    """A function that the host calls in the guest: its full name, and what follows the state."""
+
+    name: str
+    signature: str
+    doc: str
+
+
 class Interface(msgspec.Struct, frozen=True):
-    """One host interface: its full name and its functions."""
+    """One host interface: its full name, its functions, and what it calls in the guest."""
 
     name: str
     doc: str
     functions: tuple[Function, ...]
+    callbacks: tuple[Callback, ...] = ()
+    is_plain: bool = False
+    """Answers are as declared, types of results included (WIT); else as every Theater host has sent them."""
 
     def function(self, name: str) -> Function | None:
         """Return the function of this name."""
         return next((item for item in self.functions if item.name == name), None)
 
 
+class _Known(Mapping[str, Interface]):
+    """Every host interface by its full name; what nobody asks for is never imported."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, Interface] = {}
+
+    def __getitem__(self, name: str) -> Interface:
+        found = self._found.get(name)
+        if found is None:
+            module = importlib.import_module(f"worker.interfaces.{MODULES[name]}")
+            self._found.update((item.name, item) for item in module.INTERFACES)
+            found = self._found[name]
+        return found
+
+    def __contains__(self, name: object) -> bool:
+        return name in MODULES
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(MODULES)
+
+    def __len__(self) -> int:
+        return len(MODULES)
+
+
+_known = _Known()
+
+
 def known() -> Mapping[str, Interface]:
     """Return every host interface by its full name."""
-    from worker.interfaces import runtime, supervisor
+    return _known
 
-    return {item.name: item for item in (runtime.INTERFACE, supervisor.INTERFACE)}
+
+def warm(names: Iterable[str]) -> None:
+    """Do once what every worker whose guest imports these interfaces would do again: import, parse, hash."""
+    for name in names:
+        if name in MODULES:
+            for function in _known[name].functions:
+                for variant in function.variants:
+                    variant.hash  # noqa: B018  (kept once computed)
 
 
 class Dispatcher:
@@ -114,10 +181,23 @@ class Dispatcher:
         except ValueError as error:
             text = f"the input of {interface}.{function} does not fit {variant.signature}: {error}"
             raise Trap(text, CONTRACT) from None
-        output = cgrf.encode(_result(variant, self._context, arguments))
-        # The canonical form of the input: guests may write nodes in any order, the chain must not depend on it.
-        self._context.record_host_call(interface, function, cgrf.encode(given), output)
+        output = cgrf.encode(_result(variant, self._context, arguments, _known[interface].is_plain))
+        self._context.record_host_call(interface, function, _shown(variant, given), output)
         return output
+
+
+def shown(interface: str, function: str, data: bytes) -> bytes:
+    """An input as the chain has it: in canonical form, and without secrets. For replays, which compare it.
+
+    Guests may write nodes in any order; the chain must not depend on it.
+    """
+    value = cgrf.decode(data)
+    found = _known[interface].function(function) if interface in MODULES else None
+    return cgrf.encode(value) if found is None else _shown(found.variants[0], value)
+
+
+def _shown(variant: Variant, given: Value) -> bytes:
+    return cgrf.encode(given if variant.secrets is None else variant.secrets(given))
 
 
 def _arguments(value: Value, params: tuple[types.Type, ...]) -> tuple[Value, ...]:
@@ -139,8 +219,8 @@ def _arguments(value: Value, params: tuple[types.Type, ...]) -> tuple[Value, ...
     return given
 
 
-def _result(variant: Variant, context: Context, arguments: tuple[Value, ...]) -> Value:
-    if not variant.is_result:
+def _result(variant: Variant, context: Context, arguments: tuple[Value, ...], is_plain: bool) -> Value:
+    if is_plain or not variant.is_result:
         return variant.call(context, *arguments)
     try:
         return _ok(variant.call(context, *arguments))

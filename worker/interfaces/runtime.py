@@ -74,3 +74,5 @@ INTERFACE: Final = Interface(
         ),
     ),
 )
+
+INTERFACES: Final = (INTERFACE,)

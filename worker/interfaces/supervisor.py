@@ -305,3 +305,5 @@ INTERFACE: Final = Interface(
         ),
     ),
 )
+
+INTERFACES: Final = (INTERFACE,)

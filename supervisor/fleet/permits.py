@@ -1,0 +1,76 @@
+"""Whether a child asks for no more than its parent holds: every grant, and every option of one (design D10).
+
+What a parent holds is the most its children may have, by whatever way they are declared: a manifest comes from the
+guest, and is not to be trusted.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from theater.grants import HTTP, HTTP_CLIENT, WASI, short_name
+from theater.origins import allows
+
+Options = Mapping[str, Any]
+Grants = Mapping[str, Options]
+
+
+def beyond(held: Grants, asked: Grants) -> list[str]:
+    """What of ``asked`` is not covered by ``held``, one text each; empty if all of it is."""
+    found = [short_name(name) for name in sorted(set(asked) - set(held))]
+    for name, check in _CHECKS.items():
+        if name in held and name in asked:
+            found += [f"{short_name(name)}: {text}" for text in check(held[name], asked[name])]
+    return found
+
+
+def _wasi(held: Options, asked: Options) -> list[str]:
+    mine = held.get("directories", [])
+    return [
+        f"the directory {each['host']}" + (" for writing" if each.get("write") else "")
+        for each in asked.get("directories", [])
+        if not any(_is_inside(each, own) for own in mine)
+    ]
+
+
+def _is_inside(asked: Options, held: Options) -> bool:
+    inner, outer = os.path.realpath(asked["host"]), os.path.realpath(held["host"])
+    is_below = inner == outer or inner.startswith(outer.rstrip("/") + "/")
+    return is_below and (bool(held.get("write")) or not asked.get("write"))
+
+
+def _http(held: Options, asked: Options) -> list[str]:
+    mine, theirs = held.get("listen"), asked.get("listen")
+    if theirs is not None and (mine is None or _host(mine) != _host(theirs)):
+        return [f"listening on {theirs}"]
+    return _larger(held, asked, HTTP_LIMITS)
+
+
+def _host(address: str) -> str:
+    return address.rpartition(":")[0]
+
+
+def _http_client(held: Options, asked: Options) -> list[str]:
+    mine = held.get("allow", [])
+    others = [f"requests to {each}" for each in asked.get("allow", []) if not allows(mine, each)]
+    return others + _larger(held, asked, CLIENT_LIMITS)
+
+
+def _larger(held: Options, asked: Options, limits: Mapping[str, int]) -> list[str]:
+    return [
+        f"{name} of {asked[name]} (the parent has {held.get(name, default)})"
+        for name, default in limits.items()
+        if asked.get(name, 0) > held.get(name, default)
+    ]
+
+
+HTTP_LIMITS: Final = {"body_bytes_max": 16 << 20, "connections_max": 64, "timeout_ms": 30_000}
+CLIENT_LIMITS: Final = {"body_bytes_max": 16 << 20, "requests_max": 16, "timeout_ms": 30_000}
+
+_CHECKS: Final[Mapping[str, Callable[[Options, Options], list[str]]]] = {
+    WASI: _wasi,
+    HTTP: _http,
+    HTTP_CLIENT: _http_client,
+}

@@ -1,0 +1,45 @@
+"""Grants: what a manifest may give an actor, by short and by full name, and which grants open which import.
+
+Most grants are one host interface and bear its name. ``wasi`` opens the interfaces of WASI 0.2 and preview 1 without
+HTTP; the types of HTTP come with either of its two sides.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+RUNTIME: Final = "theater:simple/runtime"
+SUPERVISOR: Final = "theater:simple/supervisor"
+WASI: Final = "wasi"
+HTTP: Final = "wasi:http/incoming-handler"
+HTTP_CLIENT: Final = "wasi:http/outgoing-handler"
+
+SHORT_NAMES: Final[dict[str, str]] = {
+    "runtime": RUNTIME,
+    "supervisor": SUPERVISOR,
+    "wasi": WASI,
+    "http": HTTP,
+    "http-client": HTTP_CLIENT,
+}
+"""Names a manifest may use."""
+
+HTTP_TYPES: Final = "wasi:http/types"
+WASI_SHARED: Final = ("wasi:io/error", "wasi:io/poll", "wasi:io/streams")
+"""What HTTP bodies are made of, too."""
+PREVIEW_1: Final = "wasi_snapshot_preview1"
+
+
+def opened_by(interface: str) -> tuple[str, ...]:
+    """Grants any of which makes an interface available, by full name; the one to propose comes first."""
+    if interface == HTTP_TYPES:
+        return HTTP, HTTP_CLIENT
+    if interface in WASI_SHARED:
+        return WASI, HTTP, HTTP_CLIENT
+    if interface == PREVIEW_1 or (interface.startswith("wasi:") and not interface.startswith("wasi:http/")):
+        return (WASI,)
+    return (interface,)
+
+
+def short_name(grant: str) -> str:
+    """What a manifest would call a grant."""
+    return next((short for short, full in SHORT_NAMES.items() if full == grant), grant)
