@@ -32,6 +32,16 @@ class HostContext:
         return self._inc.init.path
 
     @property
+    def incarnation(self) -> int:
+        """Which of its lives this is."""
+        return self._inc.init.incarnation
+
+    @property
+    def is_stopping(self) -> bool:
+        """The actor is to stop."""
+        return self._inc.asks.is_released
+
+    @property
     def has_children(self) -> bool:
         """The guest has asked for a child (L5.5)."""
         return self._inc.has_children

@@ -26,6 +26,14 @@ class Context(Protocol):
     def path(self) -> str:
         """Its path in the tree."""
 
+    @property
+    def incarnation(self) -> int:
+        """Which of its lives this is."""
+
+    @property
+    def is_stopping(self) -> bool:
+        """The actor is to stop: whoever waits should give up. Any thread."""
+
     has_children: bool
     """Set by the supervisor interface once the guest has asked for a child (L5.5)."""
 

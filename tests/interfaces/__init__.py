@@ -1,0 +1,1 @@
+"""Host interfaces: every function, every refusal, any value."""
