@@ -56,7 +56,7 @@ def unprovided(shape: module.Shape) -> list[str]:
     problems = []
     for item in shape.imports:
         interface = registry.known().get(item.interface)
-        if interface is not None and interface.function(item.function) is None:
+        if interface is not None and interface.function(item.served_by) is None:
             names = ", ".join(function.name for function in interface.functions)
             name = f"{item.interface}.{item.function}"
             problems.append(f"import {name}: the interface has no such function (it has {names})")
@@ -94,7 +94,7 @@ def choose(shape: module.Shape, found: metadata.Metadata | None) -> Chosen:
     sigs = {(item.interface, item.name): item for item in found.imports} if found else {}
     chosen: dict[tuple[str, str], registry.Variant] = {}
     differences: list[str] = []
-    wanted = dict.fromkeys([*((item.interface, item.function) for item in shape.imports), *sigs])
+    wanted = dict.fromkeys([*((item.interface, item.served_by) for item in shape.imports), *sigs])
     for key in wanted:
         function = _provided(key)
         if function is not None:

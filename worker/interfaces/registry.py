@@ -25,6 +25,7 @@ TEXT_CHARS_MAX: Final = 4096
 MODULES: Final[Mapping[str, str]] = {
     "theater:simple/runtime": "runtime",
     "theater:simple/supervisor": "supervisor",
+    "wasi_snapshot_preview1": "wasi.preview1",
     "wasi:cli/environment": "wasi.cli",
     "wasi:cli/exit": "wasi.cli",
     "wasi:cli/stderr": "wasi.cli",
