@@ -7,6 +7,7 @@ them at once.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Any, Final
 
 import msgspec
@@ -46,7 +47,9 @@ def ungranted(shape: module.Shape, grants: Mapping[str, Any]) -> list[str]:
 def _ungranted(interface: str, functions: list[str], is_known: bool) -> str:
     names = module.joined([f"{interface}.{name}" for name in functions])
     if not is_known:
-        return f"import {names}: there is no host interface {interface} (known: {', '.join(registry.known())})"
+        near = get_close_matches(interface, registry.known(), 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        return f"import {names}: there is no host interface {interface}{hint} (docs/host-interfaces.md lists them)"
     grant = opened_by(interface)[0]
     return f"import {names} is not granted: add {grant} to the actor's grants (grants: {{{short_name(grant)}: {{}}}})"
 
