@@ -42,6 +42,12 @@ class HostContext:
         return self._inc.asks.is_released
 
     @property
+    def exchange(self) -> Any:
+        """Where the response to the HTTP request under way goes meanwhile, or None."""
+        running = self._inc.machine.running
+        return getattr(running.waiter, "exchange", None) if running is not None else None
+
+    @property
     def has_children(self) -> bool:
         """The guest has asked for a child (L5.5)."""
         return self._inc.has_children
@@ -84,6 +90,10 @@ class HostContext:
         if found is None:
             found = services[kind] = kind(self)
         return found
+
+    def renew(self) -> None:
+        """The guest is a fresh instance."""
+        self._inc.renew_services()
 
     def deliver(self, function: str, *params: Value, merge_key: str | None = None, then: Then | None = None) -> None:
         """Have a function of the guest called when its turn comes."""

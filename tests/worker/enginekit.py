@@ -42,6 +42,7 @@ class FakeContext:
         self.path = "/fleet/it"
         self.incarnation = 1
         self.is_stopping = False
+        self.exchange: Any = None
         self.has_children = False
         self.recorded: list[tuple[str, str, bytes, bytes]] = []
         self.logged: list[tuple[str, str]] = []
@@ -83,6 +84,11 @@ class FakeContext:
         if kind not in self.services:
             self.services[kind] = kind(self)
         return self.services[kind]
+
+    def renew(self) -> None:
+        for service in self.services.values():
+            if hasattr(service, "renew"):
+                service.renew()
 
     def deliver(self, function: str, *params: Value, merge_key: str | None = None, then: Any = None) -> None:
         self.delivered.append((function, params))

@@ -34,6 +34,10 @@ class Context(Protocol):
     def is_stopping(self) -> bool:
         """The actor is to stop: whoever waits should give up. Any thread."""
 
+    @property
+    def exchange(self) -> Any:
+        """Where the response to the HTTP request under way goes meanwhile (wasi.http_incoming.Exchange), or None."""
+
     has_children: bool
     """Set by the supervisor interface once the guest has asked for a child (L5.5)."""
 
@@ -62,6 +66,9 @@ class Context(Protocol):
 
         Its ``close``, if it has one, is called at an orderly end of the actor.
         """
+
+    def renew(self) -> None:
+        """The guest is a fresh instance: what interfaces keep for it is of no use any more."""
 
     def deliver(self, function: str, *params: Value, merge_key: str | None = None, then: Then | None = None) -> None:
         """Have a function of the guest called when its turn comes. Any thread.

@@ -41,6 +41,9 @@ MODULES: Final[Mapping[str, str]] = {
     "wasi:clocks/wall-clock": "wasi.clocks",
     "wasi:filesystem/preopens": "wasi.files",
     "wasi:filesystem/types": "wasi.files",
+    "wasi:http/incoming-handler": "wasi.http_incoming",
+    "wasi:http/outgoing-handler": "wasi.http_outgoing",
+    "wasi:http/types": "wasi.http_incoming",
     "wasi:io/error": "wasi.streams",
     "wasi:io/poll": "wasi.streams",
     "wasi:io/streams": "wasi.streams",
@@ -222,9 +225,16 @@ class Dispatcher:
 
     def revive(self, interface: str, function: str, given: Value, output: Value) -> None:
         """Have an interface make good what a guest rebuilt by replay has of a call of its earlier life."""
-        variant = self._variants.get((interface, function))
-        if variant is not None and variant.revive is not None:
-            variant.revive(self._context, _arguments(given, variant.params), output)
+        found = _known[interface].function(function)
+        assert found is not None
+        for variant in found.variants:
+            if variant.revive is not None:
+                variant.revive(self._context, _arguments(given, variant.params), output)
+                return
+
+    def renew(self) -> None:
+        """The guest is a fresh instance, which holds nothing."""
+        self._context.renew()
 
 
 def is_revived(interface: str, function: str) -> bool:
