@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from proto import control
+from theater import http
 from theater.actor import ActorOptions
+from theater.grants import HTTP
 from worker import machine_notices as n
 from worker import repeats
 from worker.context import HostContext
@@ -67,7 +69,22 @@ def load(inc: Incarnation, preloaded: Any, bodies: list[bytes]) -> Door:
     inc.door = door
     inc.reopen = lambda: instance(live, tell=lambda name: None)
     step("services")
+    if HTTP in init.grants:
+        _serve_http(inc, door, init.grants[HTTP])
     return door
+
+
+def _serve_http(inc: Incarnation, door: Door, grant: dict[str, Any]) -> None:
+    """Have HTTP requests answered, those of handles and, if the actor has a port, of anybody."""
+    function = next((each for each in http.FUNCTIONS if each in door.functions), None)
+    inc.desk.http_function = function
+    if inc.init.listeners is None:
+        return
+    if function is None:
+        raise StartError("services", f"http: the actor exports neither {' nor '.join(http.FUNCTIONS)}")
+    from worker.http.server import Server, listener
+
+    inc.server = Server(inc, listener(inc.init.listeners), function, grant)
 
 
 def _taken_over(inc: Incarnation, door: Door) -> bytes:

@@ -78,6 +78,8 @@ class Services:
     links: Links
     dirs: Directories
     lifeline: int
+    listeners_path: str
+    """Where workers get their listening sockets (supervisor.listeners)."""
     recovers: bool
     """The first incarnations recover too, from what an earlier run has left (``start --recover``)."""
     log: Any

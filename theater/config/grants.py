@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from theater.config.environment import Wrong
-from theater.config.groups import ListOf, Origin, PathFromHere, Texts
+from theater.config.groups import Address, ListOf, Origin, PathFromHere, Texts
 from theater.config.kinds import Flag, Part, Text, Whole, duration, size
 from theater.config.node import LIST, MAP, NULL, TEXT, Node, inside, quoted
 from theater.config.reader import Field, Reader, Section, nearest, read_section, section_schema
@@ -48,7 +48,7 @@ _HTTP = Section(
     name="http",
     doc="Answer HTTP requests (wasi:http/incoming-handler), from handles and, with `listen`, on a port.",
     fields={
-        "listen": Field(wants=Text("an address such as 127.0.0.1:8080"), doc="Serve this address.", default="none"),
+        "listen": Field(wants=Address(), doc="Serve this address.", default="none"),
         "max_body": Field(
             wants=size(0), doc="Largest body of a request or a response.", default="16MiB", target="body_bytes_max"
         ),

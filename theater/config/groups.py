@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from theater.addresses import BadAddress, split
 from theater.config.environment import Wrong
 from theater.config.kinds import FilePath, Text
 from theater.config.limits import ENTRIES_MAX
@@ -71,6 +72,21 @@ class Origin(msgspec.Struct, frozen=True):
 
     def schema(self) -> dict[str, Any]:
         return {"type": "string", "pattern": "^(https?://|.*\\$\\{)"}
+
+
+class Address(msgspec.Struct, frozen=True):
+    """An address to listen on, ``127.0.0.1:8080``."""
+
+    def read(self, node: Node, path: str, reader: Reader) -> str:
+        text = Text("an address such as 127.0.0.1:8080").read(node, path, reader)
+        try:
+            split(text)
+        except BadAddress as error:
+            raise Wrong(str(error)) from None
+        return text
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "pattern": "^.*:[0-9]+$|\\$\\{"}
 
 
 class PathFromHere(msgspec.Struct, frozen=True):

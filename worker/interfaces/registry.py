@@ -187,6 +187,12 @@ def known() -> Mapping[str, Interface]:
     return _known
 
 
+def newest(name: str, *functions: str) -> dict[tuple[str, str], Variant]:
+    """The present forms of some functions of an interface, for ``Dispatcher.bind``."""
+    found = {function.name: function for function in _known[name].functions}
+    return {(name, function): found[function].variants[0] for function in functions}
+
+
 def warm(names: Iterable[str]) -> None:
     """Do once what every worker whose guest imports these interfaces would do again: import, parse, hash."""
     for name in names:
