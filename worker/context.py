@@ -32,6 +32,11 @@ class HostContext:
         return self._inc.init.path
 
     @property
+    def content(self) -> str:
+        """The directory of the tree's content-addressed store."""
+        return self._inc.init.content
+
+    @property
     def has_children(self) -> bool:
         """The guest has asked for a child (L5.5)."""
         return self._inc.has_children

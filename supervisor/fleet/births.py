@@ -22,6 +22,7 @@ from supervisor.fleet.spares import Spare, Spares, endpoint_name
 from supervisor.packages import Prepared
 from supervisor.sockets import send
 from theater.cause import START_FAILED, UPDATED, Cause
+from theater.grants import STORE
 
 RING_BYTES = 256 * 1024
 CHILDREN = ".children"
@@ -212,6 +213,7 @@ class Births:
             origin=state.origin,
             migrates=is_beside,
             has_children=is_beside and self._s.forest.has(family_of(life)),
+            content=self._s.dirs.content if STORE in spec.grants else "",
         )
         return init, bodies
 

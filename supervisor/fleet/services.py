@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from supervisor.spawner import Spawner
 
 
+CONTENT = "content"
+"""Of a store directory: what actors keep."""
+
+
 class Directories(msgspec.Struct, frozen=True):
     """Where things are. ``run`` lives as long as the root; ``store`` stays."""
 
@@ -59,6 +63,11 @@ class Directories(msgspec.Struct, frozen=True):
     def packages(self) -> str:
         """Packages the store keeps (supervisor.store.packages)."""
         return os.path.join(self.store, "packages")
+
+    @property
+    def content(self) -> str:
+        """What actors keep in stores of theirs (theater.content)."""
+        return os.path.join(self.store, CONTENT)
 
     def stderr_of(self, routing: bytes) -> str:
         """The file that takes what a worker process writes to standard error."""

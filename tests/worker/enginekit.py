@@ -40,6 +40,7 @@ class FakeContext:
     def __init__(self) -> None:
         self.actor_id = "6a1c0d9e-7d0a-4a50-9c61-5f5b0f1d2c3b"
         self.path = "/fleet/it"
+        self.content = ""
         self.has_children = False
         self.recorded: list[tuple[str, str, bytes, bytes]] = []
         self.logged: list[tuple[str, str]] = []

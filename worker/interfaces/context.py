@@ -26,6 +26,10 @@ class Context(Protocol):
     def path(self) -> str:
         """Its path in the tree."""
 
+    @property
+    def content(self) -> str:
+        """The directory of the tree's content-addressed store; empty if there is none for this actor."""
+
     has_children: bool
     """Set by the supervisor interface once the guest has asked for a child (L5.5)."""
 
