@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from theater import content
+
 if TYPE_CHECKING:
     from supervisor.fleet.forest import Forest
     from supervisor.fleet.history import History
@@ -16,10 +18,6 @@ if TYPE_CHECKING:
     from supervisor.packages import Packages
     from supervisor.sockets import Sockets
     from supervisor.spawner import Spawner
-
-
-CONTENT = "content"
-"""Of a store directory: what actors keep."""
 
 
 class Directories(msgspec.Struct, frozen=True):
@@ -67,7 +65,7 @@ class Directories(msgspec.Struct, frozen=True):
     @property
     def content(self) -> str:
         """What actors keep in stores of theirs (theater.content)."""
-        return os.path.join(self.store, CONTENT)
+        return os.path.join(self.store, content.DIRECTORY)
 
     def stderr_of(self, routing: bytes) -> str:
         """The file that takes what a worker process writes to standard error."""

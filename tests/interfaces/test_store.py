@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from tests.worker.enginekit import FakeContext
 from theater import cgrf, interfaces, types
 from theater.grants import STORE
-from theater.values import U64, Bool, List, Option, Result, String, Tuple, Value, bytes_of
+from theater.values import U64, Bool, List, Option, Result, String, Tuple, bytes_of
 from worker.interfaces.registry import Dispatcher, known
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "pack-vectors.json"
