@@ -48,6 +48,11 @@ class HostContext:
         return getattr(running.waiter, "exchange", None) if running is not None else None
 
     @property
+    def content(self) -> str:
+        """The directory of the tree's content-addressed store."""
+        return self._inc.init.content
+
+    @property
     def has_children(self) -> bool:
         """The guest has asked for a child (L5.5)."""
         return self._inc.has_children

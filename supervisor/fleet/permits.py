@@ -10,7 +10,8 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from theater.grants import HTTP, HTTP_CLIENT, WASI, short_name
+from theater.content import quotas, sharing
+from theater.grants import HTTP, HTTP_CLIENT, STORE, WASI, short_name
 from theater.origins import allows
 
 Options = Mapping[str, Any]
@@ -58,6 +59,11 @@ def _http_client(held: Options, asked: Options) -> list[str]:
     return others + _larger(held, asked, CLIENT_LIMITS)
 
 
+def _store(held: Options, asked: Options) -> list[str]:
+    shared = sharing.beyond(held.get("shared", []), asked.get("shared", []))
+    return shared + _larger(held, {**quotas.LIMITS, **asked}, quotas.LIMITS)
+
+
 def _larger(held: Options, asked: Options, limits: Mapping[str, int]) -> list[str]:
     return [
         f"{name} of {asked.get(name, default)} (the parent has {held.get(name, default)})"
@@ -73,4 +79,5 @@ _CHECKS: Final[Mapping[str, Callable[[Options, Options], list[str]]]] = {
     WASI: _wasi,
     HTTP: _http,
     HTTP_CLIENT: _http_client,
+    STORE: _store,
 }

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from theater import content
+
 if TYPE_CHECKING:
     from supervisor.fleet.forest import Forest
     from supervisor.fleet.history import History
@@ -59,6 +61,11 @@ class Directories(msgspec.Struct, frozen=True):
     def packages(self) -> str:
         """Packages the store keeps (supervisor.store.packages)."""
         return os.path.join(self.store, "packages")
+
+    @property
+    def content(self) -> str:
+        """What actors keep in stores of theirs (theater.content)."""
+        return os.path.join(self.store, content.DIRECTORY)
 
     def stderr_of(self, routing: bytes) -> str:
         """The file that takes what a worker process writes to standard error."""

@@ -43,6 +43,7 @@ class FakeContext:
         self.incarnation = 1
         self.is_stopping = False
         self.exchange: Any = None
+        self.content = ""
         self.has_children = False
         self.recorded: list[tuple[str, str, bytes, bytes]] = []
         self.logged: list[tuple[str, str]] = []

@@ -11,11 +11,11 @@ from typing import Any
 import msgspec
 
 from theater.config.environment import Wrong
-from theater.config.groups import Address, ListOf, Origin, PathFromHere, Texts
+from theater.config.groups import Address, ListOf, Origin, Owner, PathFromHere, Texts
 from theater.config.kinds import Flag, Part, Text, Whole, duration, size
 from theater.config.node import LIST, MAP, NULL, TEXT, Node, inside, quoted
 from theater.config.reader import Field, Reader, Section, nearest, read_section, section_schema
-from theater.grants import HTTP, HTTP_CLIENT, RUNTIME, SHORT_NAMES, SUPERVISOR, WASI
+from theater.grants import HTTP, HTTP_CLIENT, RUNTIME, SHORT_NAMES, STORE, SUPERVISOR, WASI
 
 _DIRECTORY = Section(
     name="directory",
@@ -85,9 +85,51 @@ _HTTP_CLIENT = Section(
     },
 )
 
+_SHARED = Section(
+    name="shared",
+    doc="Stores of other actors that it may use, given their ids.",
+    fields={
+        "owner": Field(
+            wants=Owner(),
+            doc="Who made them: an actor (`/library`), all below one (`/pool/*`), everybody (`*`), the `parent` whose "
+            "guest has spawned this actor, or the `children` that it has spawned.",
+            required=True,
+        ),
+        "write": Field(wants=Flag(), doc="It may also change what is in them.", default="false"),
+    },
+)
+_STORE = Section(
+    name="store",
+    doc="Keep contents by their SHA-256, with labels, in stores that outlive the actor.",
+    fields={
+        "max_size": Field(
+            wants=size(0), doc="All contents of a store together.", default="256MiB", target="bytes_max"
+        ),
+        "max_content": Field(
+            wants=size(0, 64 << 20), doc="Largest content.", default="16MiB", target="content_bytes_max"
+        ),
+        "max_contents": Field(
+            wants=Whole(0, 100_000), doc="Contents in a store.", default="10000", target="contents_max"
+        ),
+        "max_labels": Field(wants=Whole(0, 100_000), doc="Labels in a store.", default="10000", target="labels_max"),
+        "max_stores": Field(wants=Whole(0, 10_000), doc="Stores of the actor.", default="100", target="stores_max"),
+        "unlabelled": Field(
+            wants=duration(),
+            doc="How long a content without a label is kept at least; it goes when the store is full, or with "
+            "`theater store gc`.",
+            default="for ever",
+            target="unlabelled_ms",
+        ),
+        "shared": Field(
+            wants=ListOf(Part(_SHARED), "a list of owners"), doc="Other actors' stores that it may use.", default="none"
+        ),
+    },
+)
+
 GRANTS: dict[str, Section] = {
     RUNTIME: Section(name="runtime", doc="Log, own id, own shutdown, own chain.", fields={}),
     SUPERVISOR: Section(name="supervisor", doc="Spawn actors and supervise them as its children.", fields={}),
+    STORE: _STORE,
     WASI: _WASI,
     HTTP: _HTTP,
     HTTP_CLIENT: _HTTP_CLIENT,

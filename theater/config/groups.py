@@ -13,6 +13,7 @@ from theater.config.kinds import FilePath, Text
 from theater.config.limits import ENTRIES_MAX
 from theater.config.node import LIST, MAP, Node, inside
 from theater.config.reader import Kind, Reader
+from theater.content.sharing import BadOwner, checked_owner
 from theater.origins import BadOrigin, parse
 
 
@@ -87,6 +88,20 @@ class Address(msgspec.Struct, frozen=True):
 
     def schema(self) -> dict[str, Any]:
         return {"type": "string", "pattern": "^.*:[0-9]+$|\\$\\{"}
+
+
+class Owner(msgspec.Struct, frozen=True):
+    """Whose: an actor by its path, ``PATH/*`` for those below, ``*`` for everybody, ``parent`` or ``children``."""
+
+    def read(self, node: Node, path: str, reader: Reader) -> str:
+        text = Text("an actor such as /library").read(node, path, reader)
+        try:
+            return checked_owner(text)
+        except BadOwner as error:
+            raise Wrong(str(error)) from None
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "pattern": "^(/|\\*$|parent$|children$|.*\\$\\{)"}
 
 
 class PathFromHere(msgspec.Struct, frozen=True):

@@ -38,6 +38,10 @@ class Context(Protocol):
     def exchange(self) -> Any:
         """Where the response to the HTTP request under way goes meanwhile (wasi.http_incoming.Exchange), or None."""
 
+    @property
+    def content(self) -> str:
+        """The directory of the tree's content-addressed store; empty if there is none for this actor."""
+
     has_children: bool
     """Set by the supervisor interface once the guest has asked for a child (L5.5)."""
 

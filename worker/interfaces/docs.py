@@ -32,8 +32,14 @@ def text() -> str:
 def _interface(item: Interface) -> str:
     standard = {function.name: function.variants[0].parsed for function in item.functions if not function.own}
     digest = interfaces.interface_hash(item.name, standard).hex()
-    functions = "".join(_function(function) for function in item.functions)
+    functions = _table(item) if item.is_plain else "".join(_function(function) for function in item.functions)
     return f"\n## `{item.name}`\n\n{item.doc}\n\nStandard interface hash: `{digest}`\n{functions}"
+
+
+def _table(item: Interface) -> str:
+    """Functions of WASI, whose documentation is WASI's; handles of resources are numbers."""
+    rows = [f"| `{each.name}` | `{each.variants[0].signature.removeprefix('func')}` |" for each in item.functions]
+    return "\n".join(["", "| function | signature |", "|---|---|", *rows, ""])
 
 
 def _function(item: Function) -> str:

@@ -57,6 +57,7 @@ MODULES: Final[Mapping[str, str]] = {
     "wasi:sockets/tcp-create-socket": "wasi.sockets",
     "wasi:sockets/udp": "wasi.sockets",
     "wasi:sockets/udp-create-socket": "wasi.sockets",
+    "theater:simple/store": "store",
 }
 """Where each host interface is declared, below ``worker.interfaces``: in the module's ``INTERFACES``."""
 
