@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from supervisor.fleet.local_permits import LOCAL_CHECKS
 from theater.grants import HTTP, HTTP_CLIENT, WASI, short_name
 from theater.origins import allows
 
@@ -73,4 +74,5 @@ _CHECKS: Final[Mapping[str, Callable[[Options, Options], list[str]]]] = {
     WASI: _wasi,
     HTTP: _http,
     HTTP_CLIENT: _http_client,
+    **LOCAL_CHECKS,
 }

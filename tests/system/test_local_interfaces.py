@@ -1,0 +1,111 @@
+"""Host interfaces that stay on this machine, with real workers: what they call, what a stop ends, what is replayed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.guests import wat
+from tests.guests.pack import encode, ok, text, tup, u32, u64
+from tests.system.running import RunningTree, until
+
+Start = Callable[..., RunningTree]
+API = "test:local/api"
+PLAIN = "(state: u32) -> result<tuple<u32>, string>"
+TICK = "theater:simple/timer.handle-tick"
+SET_INTERVAL = wat.Import(
+    "theater:simple/timer.set-interval", "(name: string, interval-ms: u64) -> result<string, string>"
+)
+CLEAR_INTERVAL = wat.Import("theater:simple/timer.clear-interval", "(name: string) -> result<_, string>")
+
+
+def tree_of(actor: str, grants: str, more: str = "") -> str:
+    """A tree of one actor, /it."""
+    return f"version: 1\nname: local\nchildren:\n  - {{id: it, actor: {actor}, grants: {grants}{more}}}\n"
+
+
+def counts() -> wat.Behaviour:
+    """One more than the state, whatever else came in; the new state is the whole answer."""
+    whole = encode(ok(u32(0)))
+    return wat.Behaviour(
+        f"""(i32.store offset=24 (i32.const {{0}}) (i32.add (i32.load offset=24 (local.get $in)) (i32.const 1)))
+        (return (call $answer (i32.const {{0}}) (i32.const {len(whole)}) (local.get $at) (local.get $len)
+          (i32.const 0)))""",
+        (whole,),
+    )
+
+
+def keeps(*before: wat.Behaviour) -> list[wat.Behaviour]:
+    """Do something and leave the state as it is."""
+    whole = encode(ok(u32(0)))
+    same = f"""(i32.store offset=24 (i32.const {{0}}) (i32.load offset=24 (local.get $in)))
+        (return (call $answer (i32.const {{0}}) (i32.const {len(whole)}) (local.get $at) (local.get $len)
+          (i32.const 0)))"""
+    return [*before, wat.Behaviour(same, (whole,))]
+
+
+def logged(tree: RunningTree) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (tree.store_dir / "logs.jsonl").read_text().splitlines()]
+
+
+# -- timer -------------------------------------------------------------------------------------------------------------
+
+
+def ticking(tick: wat.Behaviour) -> bytes:
+    """An actor with a timer of 20 ms."""
+    return wat.build(
+        functions=[
+            wat.starts(u32(0), wat.calls(SET_INTERVAL, tup(text("pulse"), u64(20)))),
+            wat.Function(TICK, "(state: u32, name: string) -> result<tuple<u32>, string>", tick),
+            wat.Function(f"{API}.clear", PLAIN, keeps(wat.calls(CLEAR_INTERVAL, text("pulse")))),
+            wat.Function(f"{API}.same", PLAIN, keeps()),
+        ],
+        imports=[SET_INTERVAL, CLEAR_INTERVAL],
+    )
+
+
+def test_a_timer_ticks_until_it_is_cleared(start: Start, home: Path) -> None:
+    """Ticks change the state like any operation; the record of it all can be replayed."""
+    (home / "it.wasm").write_bytes(ticking(counts()))
+    tree = start(tree_of("it.wasm", "{timer: {}}"))
+    it = tree.actor("/it")
+    until(lambda: it.get_state() >= 5, "five ticks")
+    it.call("clear")
+    count = it.get_state()
+
+    for _ in range(30):
+        it.call("same")
+    assert it.get_state() == count
+    assert "Replay complete" in tree.cli("replay", "/it")
+
+
+def test_no_ticks_are_counted_while_paused(start: Start, home: Path) -> None:
+    """They merge: on resume there is one (lifecycle L4, L8)."""
+    (home / "it.wasm").write_bytes(ticking(counts()))
+    tree = start(tree_of("it.wasm", "{timer: {}}"))
+    it = tree.actor("/it")
+    until(lambda: it.get_state() >= 2, "two ticks")
+    it.pause()
+    count = it.get_state()
+    until(lambda: tree.status("/it").queued >= 1, "a tick that waits")
+    queued = tree.status("/it").queued
+
+    assert (it.get_state(), queued) == (count, 1)
+    it.resume()
+    until(lambda: it.get_state() > count, "the tick that waited")
+
+
+def test_a_tick_that_fails_ends_the_timer_and_not_the_actor(start: Start, home: Path) -> None:
+    """With a line in the log."""
+    (home / "it.wasm").write_bytes(ticking(wat.declines("cannot")))
+    tree = start(tree_of("it.wasm", "{timer: {}}"))
+
+    def line() -> Any:
+        return [each for each in logged(tree) if "has ended, because its tick failed" in str(each)]
+
+    assert "cannot" in str(until(line, "the line in the log"))
+    failed = tree.actor("/it").get_metrics().operation_metrics.failed_operations
+    tree.actor("/it").call("same")
+    assert (failed, tree.status("/it").incarnation) == (1, 1)
