@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tests.guests import wat
-from tests.guests.pack import encode, ok, text, tup, u32, u64
+from tests.guests.pack import Value, encode, octets, ok, text, tup, u32, u64, variant
 from tests.system.running import RunningTree, until
 
 Start = Callable[..., RunningTree]
@@ -26,9 +27,9 @@ def tree_of(actor: str, grants: str, more: str = "") -> str:
     return f"version: 1\nname: local\nchildren:\n  - {{id: it, actor: {actor}, grants: {grants}{more}}}\n"
 
 
-def counts() -> wat.Behaviour:
-    """One more than the state, whatever else came in; the new state is the whole answer."""
-    whole = encode(ok(u32(0)))
+def counts(*response: Value) -> wat.Behaviour:
+    """One more than the state, whatever else came in; the new state and this response are the answer."""
+    whole = encode(ok(u32(0), *response))
     return wat.Behaviour(
         f"""(i32.store offset=24 (i32.const {{0}}) (i32.add (i32.load offset=24 (local.get $in)) (i32.const 1)))
         (return (call $answer (i32.const {{0}}) (i32.const {len(whole)}) (local.get $at) (local.get $len)
@@ -109,3 +110,73 @@ def test_a_tick_that_fails_ends_the_timer_and_not_the_actor(start: Start, home: 
     failed = tree.actor("/it").get_metrics().operation_metrics.failed_operations
     tree.actor("/it").call("same")
     assert (failed, tree.status("/it").incarnation) == (1, 1)
+
+
+# -- loop --------------------------------------------------------------------------------------------------------------
+
+START_LOOP = wat.Import("theater:simple/loop.start-loop", "(initial-state: list<u8>) -> result<_, string>")
+STOP_LOOP = wat.Import("theater:simple/loop.stop-loop", "() -> result<_, string>")
+TURN = "theater:simple/loop-client.loop"
+TURN_TYPE = (
+    "(state: u32, bytes: list<u8>) -> result<tuple<u32, variant turn {ok(list<u8>), err(string)}>, string>"
+)
+
+
+def looping(turn: wat.Behaviour) -> bytes:
+    """An actor whose loop begins with its init."""
+    return wat.build(
+        functions=[
+            wat.starts(u32(0), wat.calls(START_LOOP, octets(b"first"))),
+            wat.Function(TURN, TURN_TYPE, turn),
+            wat.Function(f"{API}.stop", PLAIN, keeps(wat.calls(STOP_LOOP))),
+            wat.Function(f"{API}.same", PLAIN, keeps()),
+        ],
+        imports=[START_LOOP, STOP_LOOP],
+    )
+
+
+def test_a_loop_turns_and_calls_are_served_between(start: Start, home: Path) -> None:
+    """Cooperative: a loop without a pause keeps nobody from being answered; the record can be replayed."""
+    (home / "it.wasm").write_bytes(looping(counts(variant("turn", "ok", 0, octets(b"next")))))
+    tree = start(tree_of("it.wasm", "{loop: {}}"))
+    it = tree.actor("/it")
+    until(lambda: it.get_state() >= 50, "fifty turns")
+    for _ in range(20):
+        it.call("same", timeout=5)
+    it.call("stop", timeout=5)
+    count = it.get_state()
+
+    for _ in range(20):
+        it.call("same")
+    assert it.get_state() == count
+    assert "Replay complete" in tree.cli("replay", "/it")
+
+
+def test_a_loop_may_end_itself(start: Start, home: Path) -> None:
+    """With err(string); the log has the text."""
+    (home / "it.wasm").write_bytes(looping(counts(variant("turn", "err", 1, text("had enough")))))
+    tree = start(tree_of("it.wasm", "{loop: {}}"))
+    until(lambda: "the loop has ended: had enough" in str(logged(tree)), "the line in the log")
+
+    assert tree.actor("/it").get_state() == 1
+
+
+# -- timing ------------------------------------------------------------------------------------------------------------
+
+SLEEP = wat.Import("theater:simple/timing.sleep", "(ms: u64) -> result<_, string>")
+
+
+def test_a_stop_wakes_an_actor_that_sleeps(start: Start, home: Path) -> None:
+    """It is not killed at its deadline: the operation returns, and the end is orderly (L5)."""
+    functions = [wat.starts(u32(0)), wat.Function(f"{API}.sleep", PLAIN, keeps(wat.calls(SLEEP, u64(3_000_000))))]
+    (home / "it.wasm").write_bytes(wat.build(functions=functions, imports=[SLEEP]))
+    tree = start(tree_of("it.wasm", "{timing: {max_sleep: 1h}}", ", shutdown: 60s"))
+    sleeper = threading.Thread(target=lambda: tree.actor("/it").call("sleep", timeout=60))
+    sleeper.start()
+    until(lambda: tree.status("/it").operation == f"{API}.sleep", "the sleep")
+    tree.actor("/it").shutdown(timeout=50)
+    sleeper.join(20)
+
+    assert not sleeper.is_alive()
+    [ended] = [line for line in logged(tree) if line["event"] == "ended"]
+    assert "killed" not in str(ended)

@@ -26,6 +26,11 @@ MODULES: Final[Mapping[str, str]] = {
     "theater:simple/runtime": "runtime",
     "theater:simple/supervisor": "supervisor",
     "theater:simple/timer": "timer",
+    "theater:simple/random": "random",
+    "theater:simple/timing": "timing",
+    "theater:simple/environment": "environment",
+    "theater:simple/loop": "loop",
+    "wisp:assembler/runtime": "assembler",
 }
 """Where each host interface is declared, below ``worker.interfaces``: in the module's ``INTERFACES``."""
 
