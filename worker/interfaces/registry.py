@@ -29,6 +29,7 @@ MODULES: Final[Mapping[str, str]] = {
     "theater:simple/random": "random",
     "theater:simple/timing": "timing",
     "theater:simple/environment": "environment",
+    "theater:simple/filesystem": "filesystem",
     "theater:simple/loop": "loop",
     "wisp:assembler/runtime": "assembler",
 }
