@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
+import pytest
+
 from tests.guests import wat
-from tests.guests.pack import Value, encode, octets, ok, text, tup, u32, u64, variant
-from tests.system.running import RunningTree, until
+from tests.guests.pack import Value, encode, listed, octets, ok, text, tup, u32, u64, variant
+from tests.system.running import RunningTree, until, wait_gone
 
 Start = Callable[..., RunningTree]
 API = "test:local/api"
@@ -178,3 +182,34 @@ def test_a_stop_wakes_an_actor_that_sleeps(start: Start, home: Path) -> None:
     sleeper.join(20)
 
     assert (sleeper.is_alive(), report.forced) == (False, False)
+
+
+# -- process -----------------------------------------------------------------------------------------------------------
+
+SPAWN = wat.Import(
+    "theater:simple/process.spawn", "(program: string, arguments: list<string>) -> result<string, string>"
+)
+
+
+def spawning() -> bytes:
+    """An actor that starts a program in its init."""
+    arguments = listed(b"\x06", [text("-c"), text("sleep 1000 & wait")])
+    return wat.build(
+        functions=[wat.starts(u32(0), wat.calls(SPAWN, tup(text("/bin/sh"), arguments)))], imports=[SPAWN]
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_programs_end_with_their_worker(start: Start, home: Path, number: signal.Signals) -> None:
+    """Killed from outside, or stopped with the tree: in order, with what the program has started itself."""
+    (home / "it.wasm").write_bytes(spawning())
+    tree = start(tree_of("it.wasm", "{process: {programs: [/bin/sh]}}", ", restart: temporary"))
+    worker = psutil.Process(tree.pid("/it"))
+    found = until(lambda: len(all_ := worker.children(recursive=True)) == 2 and all_, "the program and its own")
+    if number is signal.SIGKILL:
+        worker.kill()
+        wait_gone(found[:1])
+        found[1].kill()
+    else:
+        tree.stop()
+        wait_gone(found)

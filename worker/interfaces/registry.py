@@ -31,6 +31,7 @@ MODULES: Final[Mapping[str, str]] = {
     "theater:simple/environment": "environment",
     "theater:simple/filesystem": "filesystem",
     "theater:simple/loop": "loop",
+    "theater:simple/process": "process",
     "wisp:assembler/runtime": "assembler",
 }
 """Where each host interface is declared, below ``worker.interfaces``: in the module's ``INTERFACES``."""
