@@ -31,6 +31,7 @@ MODULES: Final[Mapping[str, str]] = {
     "theater:simple/environment": "environment",
     "theater:simple/filesystem": "filesystem",
     "theater:simple/loop": "loop",
+    "theater:simple/terminal": "terminal",
     "theater:simple/process": "process",
     "wisp:assembler/runtime": "assembler",
 }
