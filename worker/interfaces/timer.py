@@ -179,7 +179,8 @@ INTERFACE: Final = Interface(
     TIMER,
     "Have `theater:simple/timer.handle-tick` called with a timer's name, at intervals or once, and ask the time. While "
     "the actor is busy or paused at most one tick of a timer waits. A tick that fails ends its timer. Timers end with "
-    "the incarnation.",
+    "the incarnation; one that begins without `init` (`recover: last` or `replay`, an update) has none until it sets "
+    "some.",
     (
         Function(
             "set-interval",
