@@ -100,11 +100,23 @@ class HostContext:
         """The guest is a fresh instance."""
         self._inc.renew_services()
 
-    def deliver(self, function: str, *params: Value, merge_key: str | None = None, then: Then | None = None) -> None:
+    def deliver(
+        self,
+        function: str,
+        *params: Value,
+        merge_key: str | None = None,
+        then: Then | None = None,
+        wanted: Callable[[], bool] | None = None,
+    ) -> None:
         """Have a function of the guest called when its turn comes."""
         payload = cgrf.encode(Tuple(params))
-        self._inc.tell(HostCall(function=function, payload=payload, merge_key=merge_key, then=then))
+        self._inc.tell(HostCall(function=function, payload=payload, merge_key=merge_key, then=then, wanted=wanted))
 
     def at(self, at_ns: int, ring: Callable[[], None]) -> Alarm:
         """Have something done in the post thread at a time of the monotonic clock."""
         return self._inc.alarms.at(at_ns, ring)
+
+    @property
+    def stop_fd(self) -> int:
+        """Readable as soon as the actor is to stop."""
+        return self._inc.asks.stop_fd

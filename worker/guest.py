@@ -43,6 +43,8 @@ class Guest:
 
     def run(self, operation: n.Operation) -> Any:
         """Run one operation, holding the desk before and after, not meanwhile; the notice says how it ended."""
+        if isinstance(operation, n.HostCall) and operation.wanted is not None and not operation.wanted():
+            return n.Rejected("unexpected", (f"{operation.function}: not wanted any more",))
         params = recorded = operation.payload
         if type(params) is child_events.ChildEvent:
             params, recorded = child_events.params(operation)

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from supervisor.fleet.local_permits import LOCAL_CHECKS
 from theater.content import quotas, sharing
 from theater.grants import HTTP, HTTP_CLIENT, STORE, WASI, short_name
 from theater.origins import allows
@@ -80,4 +81,5 @@ _CHECKS: Final[Mapping[str, Callable[[Options, Options], list[str]]]] = {
     HTTP: _http,
     HTTP_CLIENT: _http_client,
     STORE: _store,
+    **LOCAL_CHECKS,
 }

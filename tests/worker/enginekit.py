@@ -13,6 +13,7 @@ import wasmtime
 from theater.actor import RUNTIME, SUPERVISOR, ActorOptions
 from theater.values import Value
 from worker.alarms import Alarm, Alarms
+from worker.asks import Asks
 from worker.engine import config
 from worker.engine.clock import GuestClock
 from worker.engine.pack import PackDoor
@@ -55,6 +56,8 @@ class FakeContext:
         self.services: dict[Any, Any] = {}
         self.delivered: list[tuple[str, tuple[Value, ...]]] = []
         self.thens: list[Any] = []
+        self.wanteds: list[Any] = []
+        self.asks = Asks(lambda message, bodies: None)
         self.alarms = Alarms(lambda: None)
 
     def record_host_call(self, interface: str, function: str, data: bytes, output: bytes) -> None:
@@ -91,12 +94,19 @@ class FakeContext:
             if hasattr(service, "renew"):
                 service.renew()
 
-    def deliver(self, function: str, *params: Value, merge_key: str | None = None, then: Any = None) -> None:
+    def deliver(
+        self, function: str, *params: Value, merge_key: str | None = None, then: Any = None, wanted: Any = None
+    ) -> None:
         self.delivered.append((function, params))
         self.thens.append(then)
+        self.wanteds.append(wanted)
 
     def at(self, at_ns: int, ring: Any) -> Alarm:
         return self.alarms.at(at_ns, ring)
+
+    @property
+    def stop_fd(self) -> int:
+        return self.asks.stop_fd
 
     def close(self) -> None:
         """End what interfaces keep, as an orderly end of an actor does."""

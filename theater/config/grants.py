@@ -11,23 +11,13 @@ from typing import Any
 import msgspec
 
 from theater.config.environment import Wrong
-from theater.config.groups import Address, ListOf, Origin, Owner, PathFromHere, Texts
+from theater.config.groups import Address, ListOf, Origin, Owner, Texts
 from theater.config.kinds import Flag, Part, Text, Whole, duration, size
+from theater.config.local_grants import DIRECTORY, LOCAL
 from theater.config.node import LIST, MAP, NULL, TEXT, Node, inside, quoted
 from theater.config.reader import Field, Reader, Section, nearest, read_section, section_schema
 from theater.grants import HTTP, HTTP_CLIENT, RUNTIME, SHORT_NAMES, STORE, SUPERVISOR, WASI
 
-_DIRECTORY = Section(
-    name="directory",
-    doc="A directory the guest may open.",
-    fields={
-        "host": Field(
-            wants=PathFromHere("a directory"), doc="The directory; relative to this file.", required=True
-        ),
-        "guest": Field(wants=Text(), doc="The path under which the guest sees it.", required=True),
-        "write": Field(wants=Flag(), doc="It may also change what is in it.", default="false"),
-    },
-)
 _WASI = Section(
     name="wasi",
     doc="WASI 0.2 and preview 1: clocks and random numbers (recorded), arguments, environment, standard output to the "
@@ -40,7 +30,7 @@ _WASI = Section(
             wants=ListOf(Text(), "a list of arguments"), doc="Command line arguments.", default="none"
         ),
         "directories": Field(
-            wants=ListOf(Part(_DIRECTORY), "a list of directories"), doc="Directories it may open.", default="none"
+            wants=ListOf(Part(DIRECTORY), "a list of directories"), doc="Directories it may open.", default="none"
         ),
     },
 )
@@ -133,6 +123,7 @@ GRANTS: dict[str, Section] = {
     WASI: _WASI,
     HTTP: _HTTP,
     HTTP_CLIENT: _HTTP_CLIENT,
+    **LOCAL,
 }
 """Full name of an interface to the options its grant takes."""
 

@@ -74,11 +74,23 @@ class Context(Protocol):
     def renew(self) -> None:
         """The guest is a fresh instance: what interfaces keep for it is of no use any more."""
 
-    def deliver(self, function: str, *params: Value, merge_key: str | None = None, then: Then | None = None) -> None:
+    def deliver(
+        self,
+        function: str,
+        *params: Value,
+        merge_key: str | None = None,
+        then: Then | None = None,
+        wanted: Callable[[], bool] | None = None,
+    ) -> None:
         """Have a function of the guest called when its turn comes. Any thread.
 
-        Of those with one ``merge_key`` at most one waits: later ones merge into it.
+        Of those with one ``merge_key`` at most one waits: later ones merge into it. ``wanted`` is asked by the guest
+        thread when the turn has come: if it says no, nothing happens, and ``then`` is not told.
         """
 
     def at(self, at_ns: int, ring: Callable[[], None]) -> Alarm:
         """Have something done in the post thread at a time of the monotonic clock. Any thread."""
+
+    @property
+    def stop_fd(self) -> int:
+        """Readable as soon as the actor is to stop: who waits in a host call waits for this, too (L5.3)."""
