@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.interfaces.calling import Host, anything
 from tests.worker.enginekit import FakeContext
 from theater import fitting, types
-from theater.grants import WASI
+from theater.grants import HTTP_CLIENT, WASI
 from theater.values import U32
 from worker.engine.errors import Trap
 from worker.interfaces import registry
@@ -28,7 +28,11 @@ GROUPS = {
 
 
 def _grants(directory: str) -> dict[str, dict[str, Any]]:
-    return {WASI: {"environment": {"A": "1"}, "directories": [{"host": directory, "guest": "/d", "write": True}]}}
+    client = {"allow": ["http://127.0.0.1:1"], "timeout_ms": 100}
+    return {
+        HTTP_CLIENT: client,
+        WASI: {"environment": {"A": "1"}, "directories": [{"host": directory, "guest": "/d", "write": True}]},
+    }
 
 
 class Impatient(FakeContext):
