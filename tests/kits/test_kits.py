@@ -82,8 +82,8 @@ MISSING = [
 def test_build_says_what_is_missing(home: Path, language: str, without: str, advice: str) -> None:
     """No tool, and how to get it."""
     theater("new", "my-actor", "--lang", language, cwd=home)
-    bare = f"import sys\nfrom supervisor.kits import tools\nfrom supervisor.kits.kit import *\n{without}\nbuild(Path(sys.argv[1]))"
-    command = [sys.executable, "-c", bare, str(home / "my-actor")]
+    bare = "import sys; from supervisor.kits import tools; from supervisor.kits.kit import *"
+    command = [sys.executable, "-c", f"{bare}; {without}; build(Path(sys.argv[1]))", str(home / "my-actor")]
     missing = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
     assert "KitError" in missing.stderr

@@ -122,7 +122,7 @@ fn kind_name(kind: u8) -> &'static str {
 /// A name as WIT writes it: `interval_ms` is `interval-ms`, `NotFound` is `not-found`.
 fn kebab(name: &str) -> String {
     let mut out = String::with_capacity(name.len() + 4);
-    for each in name.trim_start_matches("r#").trim_start_matches('_').chars() {
+    for each in name.strip_prefix("r#").unwrap_or(name).trim_start_matches('_').chars() {
         if each.is_ascii_uppercase() && !out.is_empty() && !out.ends_with('-') {
             out.push('-');
         }
@@ -218,8 +218,11 @@ impl Writer {
         self.bytes
     }
 
+    #[inline(never)]
     fn node(&mut self, kind: u8, head: &[u8], children: &[u32]) -> u32 {
-        assert!(self.nodes < NODES_MAX, "a value has at most {} parts", NODES_MAX);
+        if self.nodes == NODES_MAX {
+            panic!("a value has too many parts");
+        }
         self.bytes.extend_from_slice(&[kind, 0, 0, 0]);
         add_u32(&mut self.bytes, head.len() + 4 * children.len());
         self.bytes.extend_from_slice(head);
@@ -498,7 +501,13 @@ impl<'a> Node<'a> {
         if self.raw.kind == kind {
             return Ok(self);
         }
-        Err(Wrong(format!(": expected {}, found {}", kind_name(kind), kind_name(self.raw.kind))))
+        Err(self.unexpected(kind))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn unexpected(self, kind: u8) -> Wrong {
+        Wrong(format!(": expected {}, found {}", kind_name(kind), kind_name(self.raw.kind)))
     }
 
     /// Write this node and all below it elsewhere, as it is.
@@ -509,13 +518,17 @@ impl<'a> Node<'a> {
 
     #[doc(hidden)]
     pub fn field<T: Value>(self, name: &str) -> Result<T, Wrong> {
+        T::take(self.field_node(name)?).map_err(|it| it.inside(&[".", &kebab(name)].concat()))
+    }
+
+    #[inline(never)]
+    fn field_node(self, name: &str) -> Result<Node<'a>, Wrong> {
         let name = kebab(name);
         let mut head = Cursor(self.expect(RECORD)?.raw.head);
         let _ = head.text();
         let count = head.u32().unwrap_or(0) as usize;
         let found = (0..count).find(|_| head.text() == Some(name.as_str()));
-        let at = found.ok_or_else(|| Wrong(format!(": the field {} is missing", name)))?;
-        T::take(self.child(at)).map_err(|it| it.inside(&format!(".{}", name)))
+        found.map(|at| self.child(at)).ok_or_else(|| Wrong(format!(": the field {} is missing", name)))
     }
 
     #[doc(hidden)]
@@ -548,7 +561,7 @@ impl<'a> Node<'a> {
     #[doc(hidden)]
     pub fn payload<T: Value>(self) -> Result<T, Wrong> {
         let case = self.case()?;
-        T::take(self.child(0)).map_err(|it| it.inside(&format!(".{}", case)))
+        T::take(self.child(0)).map_err(|it| it.inside(&[".", case].concat()))
     }
 
     #[doc(hidden)]
@@ -557,7 +570,7 @@ impl<'a> Node<'a> {
     }
 
     fn item<T: Value>(self, at: usize) -> Result<T, Wrong> {
-        T::take(self.child(at)).map_err(|it| it.inside(&format!("[{}]", at)))
+        T::take(self.child(at)).map_err(|it| it.at(at))
     }
 }
 
@@ -566,14 +579,20 @@ impl<'a> Node<'a> {
 pub struct Wrong(String);
 
 impl Wrong {
+    #[inline(never)]
     fn inside(self, place: &str) -> Wrong {
-        Wrong(format!("{}{}", place, self.0))
+        Wrong([place, &self.0].concat())
+    }
+
+    #[inline(never)]
+    fn at(self, number: usize) -> Wrong {
+        Wrong(format!("[{}]{}", number, self.0))
     }
 }
 
 impl fmt::Display for Wrong {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(self.0.trim_start_matches(": "))
+        out.write_str(self.0.strip_prefix(": ").unwrap_or(&self.0))
     }
 }
 
@@ -601,9 +620,16 @@ pub trait Value: Put + Sized {
 
     #[doc(hidden)]
     fn take_all(from: Node<'_>) -> Result<Vec<Self>, Wrong> {
-        let one = |(at, it)| Self::take(it).map_err(|wrong| wrong.inside(&format!("[{}]", at)));
-        from.items().enumerate().map(one).collect()
+        each_of(from)
     }
+}
+
+fn each_of<T: Value>(from: Node<'_>) -> Result<Vec<T>, Wrong> {
+    let mut out = Vec::new();
+    for (at, it) in from.items().enumerate() {
+        out.push(T::take(it).map_err(|wrong| wrong.at(at))?);
+    }
+    Ok(out)
 }
 
 fn tag_of<T: Put>() -> Vec<u8> {
@@ -628,8 +654,7 @@ macro_rules! whole_numbers {
         impl Value for $type {
             fn take(from: Node<'_>) -> Result<$type, Wrong> {
                 let fits = from.integer().and_then(|it| $type::try_from(it).ok());
-                let wrong = || Wrong(format!(": expected {}, found {}", kind_name($kind), kind_name(from.raw.kind)));
-                fits.ok_or_else(wrong)
+                fits.ok_or_else(|| from.unexpected($kind))
             }
             fn take_all(from: Node<'_>) -> Result<Vec<$type>, Wrong> {
                 if from.raw.kind == ARRAY && from.raw.head[0] == $kind {
@@ -640,8 +665,7 @@ macro_rules! whole_numbers {
                     };
                     return Ok(from.raw.head[5..].chunks_exact(std::mem::size_of::<$type>()).map(each).collect());
                 }
-                let one = |(at, it)| Self::take(it).map_err(|wrong: Wrong| wrong.inside(&format!("[{}]", at)));
-                from.items().enumerate().map(one).collect()
+                each_of(from)
             }
         }
     )*};
@@ -1093,7 +1117,7 @@ macro_rules! actor {
             #[export_name = "theater:simple/actor.init"]
             unsafe extern "C" fn enter(input: *const u8, size: usize, at: *mut *mut u8, length: *mut usize) -> i32 {
                 let call = |input: &[u8]| $crate::glue::begin(input, $name);
-                $crate::glue::enter(THEATER_IMPORTS, input, size, at, length, call)
+                $crate::glue::enter(THEATER_IMPORTS, input, size, at, length, &call)
             }
         };
         $crate::actor! { @items [init] $exports $imports $($rest)* }
@@ -1119,7 +1143,7 @@ macro_rules! actor {
                         ::std::result::Result::Ok($name(state $(, $param)*))
                     })
                 };
-                $crate::glue::enter(THEATER_IMPORTS, input, size, at, length, call)
+                $crate::glue::enter(THEATER_IMPORTS, input, size, at, length, &call)
             }
         };
         $crate::actor! { @items $init
@@ -1253,13 +1277,16 @@ pub mod glue {
         }
     }
 
+    // What does not depend on the types of a function is kept out of it: a module has one of each of these.
+
+    #[inline(never)]
     pub unsafe fn enter(
         imports: &'static [Import],
         input: *const u8,
         size: usize,
         at: *mut *mut u8,
         length: *mut usize,
-        call: impl FnOnce(&[u8]) -> Reply,
+        call: &dyn Fn(&[u8]) -> Reply,
     ) -> i32 {
         log_panics(imports);
         let given = if size == 0 { &[] } else { std::slice::from_raw_parts(input, size) };
@@ -1283,7 +1310,7 @@ pub mod glue {
         if let Some(log) = imports.iter().find(is_log) {
             let host = log.host;
             std::panic::set_hook(Box::new(move |panic| {
-                let line = encoded(panic.to_string().replace(":\n", ": ").as_str());
+                let line = encoded(panic.to_string().lines().collect::<Vec<_>>().join(" ").as_str());
                 let (mut at, mut size) = (std::ptr::null(), 0);
                 unsafe { host(line.as_ptr(), line.len(), &mut at, &mut size) };
             }));
@@ -1301,25 +1328,31 @@ pub mod glue {
     impl Params<'_> {
         #[allow(clippy::should_implement_trait)]
         pub fn next<T: Value>(&mut self) -> Result<T, String> {
-            let name = self.names[self.at];
-            self.at += 1;
-            let refused = |wrong: Wrong| format!("{}: {}{}", self.function, kebab(name), wrong.0);
-            T::take(self.input.child(self.at)).map_err(refused)
+            let input = self.one();
+            T::take(input).map_err(|wrong| refusal(self.function, self.names[self.at - 1], wrong))
         }
+
+        #[inline(never)]
+        fn one(&mut self) -> Node<'_> {
+            self.at += 1;
+            self.input.child(self.at)
+        }
+    }
+
+    #[inline(never)]
+    fn refusal(function: &str, place: &str, wrong: Wrong) -> String {
+        format!("{}: {}{}", function, kebab(place), wrong.0)
     }
 
     const NO_TUPLE: &str = "decode error: expected tuple with state and params";
 
-    fn with_input<T>(
-        function: &str,
-        params: usize,
-        input: &[u8],
-        body: impl FnOnce(Node<'_>) -> Result<T, String>,
-    ) -> Result<T, String> {
+    /// The nodes of a tuple of the state and so many parameters.
+    #[inline(never)]
+    fn input_of<'a>(function: &str, params: usize, input: &'a [u8]) -> Result<Table<'a>, String> {
         let table = Table::read(input).ok_or(NO_TUPLE)?;
-        let input = Some(table.root()).filter(|it| it.raw.kind == TUPLE && it.count() > 0).ok_or(NO_TUPLE)?;
-        match input.count() - 1 {
-            found if found == params => body(input),
+        let root = Some(table.root()).filter(|it| it.raw.kind == TUPLE && it.count() > 0).ok_or(NO_TUPLE)?;
+        match root.count() - 1 {
+            found if found == params => Ok(table),
             found => Err(format!("{}: expected {} parameters, found {}", function, params, found)),
         }
     }
@@ -1330,44 +1363,56 @@ pub mod glue {
         input: &[u8],
         body: impl FnOnce(&mut S, &mut Params<'_>) -> Result<A, String>,
     ) -> Reply {
-        let (state, answer) = with_input(function, names.len(), input, |input| {
-            let refused = |wrong: Wrong| format!("{}: state{}", function, wrong.0);
-            let mut state = S::take(input.child(0)).map_err(refused)?;
-            let answer = body(&mut state, &mut Params { function, names, input, at: 0 })?;
-            Ok((state, answer))
-        })?;
+        let table = input_of(function, names.len(), input)?;
+        let input = table.root();
+        let mut state = S::take(input.child(0)).map_err(|wrong| refusal(function, "state", wrong))?;
+        let answer = body(&mut state, &mut Params { function, names, input, at: 0 })?;
+        drop(table);
         Ok(reply::<S, A::Response>(answer.given().map(|response| (state, response))))
     }
 
     /// What an actor begins with: what it was given may be none, the state, or some(state).
     pub fn begin<S: Value, A: Answer<Response = S>>(input: &[u8], body: impl FnOnce(Option<S>) -> A) -> Reply {
-        let given = with_input("init", 0, input, |input| {
-            let mut given = input.child(0);
-            if given.raw.kind == OPTION && given.count() == 0 {
-                return Ok(None);
-            }
+        let table = input_of("init", 0, input)?;
+        let mut given = table.root().child(0);
+        let state = if given.raw.kind == OPTION && given.count() == 0 {
+            None
+        } else {
             if given.raw.kind == OPTION && S::shape().kind() != OPTION {
                 given = given.child(0);
             }
-            S::take(given).map(Some).map_err(|wrong| format!("init: state{}", wrong.0))
-        })?;
-        Ok(reply::<S, ()>(body(given).given().map(|state| (state, ()))))
+            Some(S::take(given).map_err(|wrong| refusal("init", "state", wrong))?)
+        };
+        drop(table);
+        Ok(reply::<S, ()>(body(state).given().map(|state| (state, ()))))
     }
 
     fn reply<S: Put, R: Put>(given: Result<(S, R), String>) -> Vec<u8> {
         let mut out = Writer::new();
-        let is_ok = given.is_ok();
-        let payload = match given {
+        let shape = answer_shape(S::shape(), R::shape());
+        match given {
             Ok((state, response)) => {
                 let mut items = vec![state.put(&mut out)];
                 if !R::shape().is_nothing() {
                     items.push(response.put(&mut out));
                 }
-                out.tuple(&items)
+                agreed(&shape, &items, out)
             }
-            Err(why) => out.text(&why),
-        };
-        let root = out.result(&answer_shape(S::shape(), R::shape()), &str::shape(), is_ok, payload);
+            Err(why) => declined(&shape, &why, out),
+        }
+    }
+
+    #[inline(never)]
+    fn agreed(shape: &Shape, items: &[u32], mut out: Writer) -> Vec<u8> {
+        let payload = out.tuple(items);
+        let root = out.result(shape, &str::shape(), true, payload);
+        out.finish(root)
+    }
+
+    #[inline(never)]
+    fn declined(shape: &Shape, why: &str, mut out: Writer) -> Vec<u8> {
+        let payload = out.text(why);
+        let root = out.result(shape, &str::shape(), false, payload);
         out.finish(root)
     }
 
@@ -1380,13 +1425,26 @@ pub mod glue {
     pub fn ask<R: Value>(host: Host, name: &str, put: impl FnOnce(&mut Writer) -> u32) -> R {
         let mut out = Writer::new();
         let root = put(&mut out);
-        let sent = out.finish(root);
+        let table = asked(host, name, out.finish(root));
+        R::take(table.root()).unwrap_or_else(|wrong| unread(name, wrong))
+    }
+
+    /// The host keeps the buffer of its answer, and may use it again when it is asked the next time.
+    #[inline(never)]
+    fn asked(host: Host, name: &str, sent: Vec<u8>) -> Table<'static> {
         let (mut at, mut size) = (std::ptr::null(), 0);
         let status = unsafe { host(sent.as_ptr(), sent.len(), &mut at, &mut size) };
-        assert!(status >= 0, "{}: the host gave no answer", name);
+        if status < 0 {
+            panic!("{}: the host gave no answer", name);
+        }
         let answer = if size == 0 { &[] } else { unsafe { std::slice::from_raw_parts(at, size) } };
-        let table = Table::read(answer).unwrap_or_else(|| panic!("{}: the answer is not a value", name));
-        R::take(table.root()).unwrap_or_else(|wrong| panic!("{}: answer{}", name, wrong.0))
+        Table::read(answer).unwrap_or_else(|| unread(name, Wrong(": expected a value".into())))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn unread(name: &str, wrong: Wrong) -> ! {
+        panic!("{}: answer{}", name, wrong.0)
     }
 
     // -- records and variants -----------------------------------------------------------------------------------------
@@ -1459,9 +1517,18 @@ pub mod glue {
         0
     }
 
-    fn in_order(mut functions: Vec<&Function>) -> Vec<&Function> {
-        functions.sort_by_key(|it| (it.interface, it.name));
-        functions
+    fn in_order(functions: Vec<&Function>) -> Vec<&Function> {
+        sorted(functions, &|one, other| (one.interface, one.name) < (other.interface, other.name))
+    }
+
+    /// A short list in order: the library's sort would be a twentieth of a module.
+    fn sorted<T>(given: Vec<T>, is_before: &dyn Fn(&T, &T) -> bool) -> Vec<T> {
+        let mut out: Vec<T> = Vec::with_capacity(given.len());
+        for it in given {
+            let at = out.iter().position(|other| is_before(&it, other)).unwrap_or(out.len());
+            out.insert(at, it);
+        }
+        out
     }
 
     fn describe(imports: &[&Function], exports: &[&Function]) -> Vec<u8> {
@@ -1609,11 +1676,10 @@ pub mod glue {
         sha256(&[&[tag][..], &inner.concat()].concat())
     }
 
-    fn parts_hash(tag: u8, mut parts: Vec<(&String, Vec<u8>)>) -> [u8; 32] {
-        parts.sort();
+    fn parts_hash(tag: u8, parts: Vec<(&String, Vec<u8>)>) -> [u8; 32] {
         let mut all = vec![tag];
         add_u32(&mut all, parts.len());
-        for (name, rest) in parts {
+        for (name, rest) in sorted(parts, &|one, other| one.0 < other.0) {
             add_text(&mut all, name);
             all.extend_from_slice(&rest);
         }
