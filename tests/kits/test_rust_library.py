@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 import wasmtime
 
-from supervisor.kits import rustc, tools
+from supervisor.kits import clang, rustc, tools
 from tests.guests import pack
 from tests.guests.host import Guest
 from tests.guests.pack import (
@@ -31,7 +32,8 @@ from tests.guests.pack import (
     variant,
 )
 from tests.guests.test_kit import ANYTHING, GOOD, PROBE, SHAPE_TAG, mixed
-from tests.system.running import RunningTree
+from tests.system.running import ROOT, RunningTree
+from theater import metadata
 from theater.errors import TheaterError
 
 HERE = Path(__file__).parent
@@ -306,6 +308,43 @@ def test_children_are_started_asked_and_restarted(asking: RunningTree) -> None:
     assert actor.call("events", (child,)) > 0
     with pytest.raises(TheaterError, match="nobody"):
         actor.call("state", ("nobody",))
+
+
+# -- what the documentation shows --------------------------------------------------------------------------------------
+
+
+def shown(page: str, prefix: str = "") -> str:
+    """The first block of Rust on a page."""
+    pattern = rf"^{prefix}```(?:rust|ignore)\n(.*?)^{prefix}```"
+    found = re.search(pattern, (ROOT / page).read_text(), re.DOTALL | re.MULTILINE)
+    assert found is not None
+    return re.sub(f"^{prefix.rstrip()} ?", "", found[1], flags=re.MULTILINE) if prefix else found[1]
+
+
+@pytest.mark.parametrize(
+    ("page", "prefix"),
+    [("supervisor/kits/rust/README.md", ""), ("supervisor/kits/rust/theater.rs", "//! "), ("docs/actors.md", "")],
+)
+def test_what_is_shown_builds(tmp_path: Path, page: str, prefix: str) -> None:
+    """And declares what it says."""
+    source = tmp_path / "shown.rs"
+    source.write_text(shown(page, prefix))
+    declared = metadata.decode(Guest(rustc.build(source).read_bytes()).types())
+    (own,) = (it for it in declared.exports if it.name != "init")
+
+    assert own.full_name in ("example:counter/api.add", "example:tally/api.hear")
+
+
+@pytest.mark.skipif(clang.compiler() is None, reason=clang.MISSING)
+def test_the_tally_in_c_and_in_rust_are_one(tmp_path: Path) -> None:
+    """docs/actors.md: the same interfaces with the same hashes, imports too."""
+    (tmp_path / "rust.rs").write_text(shown("docs/actors.md"))
+    in_c = re.search(r"^```c\n(.*?)^```", (ROOT / "docs/actors.md").read_text(), re.DOTALL | re.MULTILINE)
+    assert in_c is not None
+    (tmp_path / "c.c").write_text(in_c[1])
+    packages = (rustc.build(tmp_path / "rust.rs"), clang.build(tmp_path / "c.c"))
+
+    assert len({Guest(it.read_bytes()).types() for it in packages}) == 1
 
 
 # -- mistakes ----------------------------------------------------------------------------------------------------------
