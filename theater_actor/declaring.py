@@ -90,7 +90,7 @@ def _mark(function: Any, role: str, interface: str | None) -> Any:
     plain = getattr(function, "__func__", function)
     setattr(plain, ROLE, role)
     setattr(plain, INTERFACE, interface)
-    if _IN_A_COMPONENT or role == MIGRATE:
+    if _IN_A_COMPONENT or role == MIGRATE or isinstance(function, staticmethod | classmethod):
         return function
     return _as_in_a_tree(function)
 

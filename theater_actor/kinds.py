@@ -22,6 +22,8 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
+import operator
 import re
 import sys
 import types
@@ -141,7 +143,10 @@ class Kinds:
         if origin in _GENERIC:
             return self._generic(hint, origin, arguments, module)
         if isinstance(hint, type) and origin is None:
-            return self._class(hint)
+            found = self._class(hint)
+            if isinstance(found, Record) and not found.fields:
+                raise HintError(f"{found.cls.__name__}: expected a field; only a case of a union may have none")
+            return found
         raise HintError(f"{shown(hint)} has no WIT type; {EXPECTED}")
 
     def _annotated(self, arguments: tuple[Any, ...], module: str) -> Kind:
@@ -160,9 +165,8 @@ class Kinds:
     def _union(self, hint: Any, arguments: tuple[Any, ...], module: str) -> Kind:
         rest = tuple(each for each in arguments if each is not type(None))
         if len(rest) < len(arguments):
-            whole = Union[rest]  # noqa: UP007  (of a tuple)
-            return Optional(self.of(whole, module))
-        cases = [self.of(each, module) for each in rest]
+            return Optional(self.of(functools.reduce(operator.or_, rest), module))
+        cases = [self._class(each) if isinstance(each, type) and each not in SCALARS else None for each in rest]
         records = tuple(each for each in cases if isinstance(each, Record))
         if len(records) < len(cases):
             raise HintError(f"{shown(hint)} has no WIT type: expected a union of dataclasses, or of one type and None")

@@ -20,6 +20,7 @@ from theater_actor.kinds import (
     Record,
     Scalar,
     Tupled,
+    Variant,
     hints_of,
     kebab,
     word,
@@ -121,7 +122,7 @@ class _Reading:
             cls,
             self._package(options),
             self._state(),
-            tuple(each.name for each in dataclasses.fields(cls) if not _has_default(each)),  # type: ignore[arg-type]
+            tuple(each.name for each in dataclasses.fields(cls) if not _has_default(each)),
             exports,
             self._init([each for each in methods if getattr(each, ROLE) == INIT]),
             self._migrate([each for each in methods if getattr(each, ROLE) == MIGRATE]),
@@ -163,7 +164,7 @@ class _Reading:
             return "actor"
 
     def _state(self) -> Record | None:
-        if not dataclasses.fields(self._cls):  # type: ignore[arg-type]
+        if not dataclasses.fields(self._cls):
             return None
         found = self._kind(self._cls, self._cls, None)
         return found if isinstance(found, Record) else None
@@ -249,8 +250,8 @@ def parts(kind: Kind) -> Iterator[Kind]:
         case Record(fields=fields):
             for _, each in fields:
                 yield from parts(each)
-        case _ if hasattr(kind, "cases"):
-            for case in kind.cases:
+        case Variant(cases=cases):
+            for case in cases:
                 yield from parts(case)
     yield kind
 

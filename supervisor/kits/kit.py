@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from supervisor.kits import pyactor
 from theater.errors import TheaterError
 
 HERE: Final = Path(__file__).resolve().parent
@@ -77,6 +78,9 @@ def _build_python(directory: Path) -> Path:
     tool = _tool(COMPONENTIZE)
     if tool is None:
         raise KitError(f"{COMPONENTIZE} is not installed: pip install {COMPONENTIZE}=={COMPONENTIZE_VERSION}")
+    if not (directory / "wit" / "world.wit").exists():
+        with pyactor.staged(directory) as (package, arguments):
+            return _run([tool, *arguments, "-o", f"{package}.new"], directory, package)
     package = directory / f"{_world(directory)}.wasm"
     options = ("-d", "wit", "-w", package.stem, "componentize", "--stub-wasi", "app")
     return _run([tool, *options, "-o", f"{package}.new"], directory, package)
