@@ -116,7 +116,7 @@ class _Reading:
             if getattr(method, ROLE) == EXPORT:
                 interface = getattr(method, INTERFACE)
                 exports[interface] = (*exports.get(interface, ()), self._exported(method))
-        if not exports[None] and len(exports) == 1:
+        if not exports[None] and len(exports) == 1 and not self.problems:
             self._problem(cls, None, f"{cls.__name__}: expected at least one method with @export")
         return Declared(
             cls,

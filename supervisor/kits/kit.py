@@ -144,5 +144,10 @@ KITS: Final[dict[str, Kit]] = {
         "actor.js",
         _build_js,
     ),
-    "python": Kit("python", {"python/app.py.in": "app.py", **_SHARED}, "app.py", _build_python),
+    "python": Kit(
+        "python",
+        {f"python/{each}.in": each for each in ("app.py", "test_app.py", "tree.yaml", "README.md")},
+        "app.py",
+        _build_python,
+    ),
 }

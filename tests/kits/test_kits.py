@@ -40,10 +40,9 @@ def test_new_makes_what_check_takes(home: Path, language: str, source: str) -> N
     files = done.stdout.split()
 
     assert (done.returncode, "theater build my-actor" in done.stderr) == (0, True)
-    assert {f"my-actor/{source}", "my-actor/wit/world.wit", "my-actor/tree.yaml", "my-actor/README.md"} <= set(files)
-    assert "world my-actor" in (home / "my-actor/wit/world.wit").read_text()
-    if language == "python":
-        compile((home / "my-actor/app.py").read_text(), "app.py", "exec")
+    types = "test_app.py" if language == "python" else "wit/world.wit"
+    assert {f"my-actor/{each}" for each in (source, types, "tree.yaml", "README.md")} <= set(files)
+    assert "my-actor" in (home / "my-actor" / source).read_text()
     assert "my-actor.wasm" in theater("check", "my-actor/tree.yaml", cwd=home).stderr
 
 
@@ -121,6 +120,7 @@ def test_what_the_tool_says_is_passed_on(home: Path) -> None:
     """And the package there was stays."""
     theater("new", "tally", "--lang", "python", cwd=home)
     (home / "tally" / "tally.wasm").write_bytes(b"as before")
+    (home / "tally" / "wit").mkdir()
     (home / "tally" / "wit" / "world.wit").write_text("package a:b;\nworld tally { export nothing; }\n")
     done = theater("build", "tally", cwd=home)
 
@@ -143,7 +143,8 @@ def test_dev_updates_on_every_change(home: Path, language: str, source: str) -> 
         with client.connect(run_dir) as connected:
             tally = connected.actor("/tally")
             assert tally.call("bump", (5,)) == 5
-            file.write_text(file.read_text().replace("state + by", "state + 10 * by"))
+            text = file.read_text().replace("state + by", "state + 10 * by").replace("total += by", "total += 10 * by")
+            file.write_text(text)
             until(lambda: "incarnation 2" in (home / "said").read_text(), "the update", 60.0)
             assert tally.call("bump", (1,)) == 15
             file.write_text("this is (no source")
