@@ -18,12 +18,9 @@ from theater_actor import (
     actor,
     export,
     init,
-    migrate,
     runtime,
     supervisor,
 )
-
-__all__ = ["migrate"]
 
 
 class Mood(Enum):
