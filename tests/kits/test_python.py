@@ -86,7 +86,8 @@ def test_build_tells_where_a_hint_is_wrong(home: Path) -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
 
     assert f"app.py:{line}: set[int] has no WIT type" in done.stderr
-    assert sorted(each.name for each in (home / "tally").iterdir()) == ["README.md", "app.py", "test_app.py", "tree.yaml"]
+    there = sorted(each.name for each in (home / "tally").iterdir())
+    assert there == ["README.md", "app.py", "test_app.py", "tree.yaml"]
 
 
 @pytest.fixture(scope="module")
@@ -169,7 +170,7 @@ def test_the_host_is_reached(tree: RunningTree) -> None:
 
 @NEEDS_PYTHON
 def test_a_parent_and_its_child_are_python(tree: RunningTree) -> None:
-    """Spawned with a state of its own, restarted from its last one, heard of at its end; the child's state has a type."""
+    """Spawned with a state of its own, restarted from its last one, heard of at its end; its state has a type."""
     it = tree.actor("/zoo")
     manifest = (
         'name = "cub"\npackage = "zoo.wasm"\n[state]\nlimit = 7\n'

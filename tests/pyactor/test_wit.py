@@ -373,7 +373,8 @@ WHOLES = [
         "h: expected a type without a name for the host",
     ),
     (
-        "@dataclass\nclass Init:\n    x: int\n@actor\nclass A:\n    x: Init\n    @export\n    def f(self) -> None: ...\n",
+        "@dataclass\nclass Init:\n    x: int\n"
+        "@actor\nclass A:\n    x: Init\n    @export\n    def f(self) -> None: ...\n",
         "init: expected another name: something else has it in WIT",
     ),
 ]
