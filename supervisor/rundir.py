@@ -59,7 +59,7 @@ class RunDir:
         os.close(self._lock)
 
     def _clear(self) -> None:
-        for name in ("control", "gate", "stream", ABOUT, ABOUT + ".new", "zygote.log"):
+        for name in ("control", "gate", "stream", "listen", ABOUT, ABOUT + ".new", "zygote.log"):
             try:
                 os.unlink(os.path.join(self.path, name))
             except FileNotFoundError:

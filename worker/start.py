@@ -61,11 +61,11 @@ def load(inc: Incarnation, preloaded: Any, bodies: list[bytes]) -> Door:
         inc.logs.put("warning", "worker", warning)
     if init.history is None:
         encoded = bodies[0] if bodies else contract.NO_STATE
-        inc.state = contract.initial_state(init.state_kind, init.state, encoded, door.functions.get(INIT))
+        called = None if init.resume else door.functions.get(INIT)
+        inc.state = contract.initial_state(init.state_kind, init.state, encoded, called)
         if init.migrates:
             step("migrate")
-            inc.state = _taken_over(inc, door)
-            door.answer_from(live)
+            door = _taken_over(inc, door, lambda: instance(live, tell=lambda name: None))
     inc.door = door
     inc.reopen = lambda: instance(live, tell=lambda name: None)
     step("services")
@@ -87,10 +87,15 @@ def _serve_http(inc: Incarnation, door: Door, grant: dict[str, Any]) -> None:
     inc.server = Server(inc, listener(inc.init.listeners), function, grant)
 
 
-def _taken_over(inc: Incarnation, door: Door) -> bytes:
-    from worker.takeover import taken_over
+def _taken_over(inc: Incarnation, door: Door, another: Callable[[], Door]) -> Door:
+    """Set the state, and return the instance to go on with: another one where the guest has migrated it."""
+    from worker.takeover import MIGRATE, taken_over
 
-    return taken_over(door, inc.state, inc.options)
+    inc.state = taken_over(door, inc.state, inc.options)
+    if MIGRATE not in door.functions:
+        return door
+    door.close()
+    return another()
 
 
 def _repeats(inc: Incarnation) -> Repeats:

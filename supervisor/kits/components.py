@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-from supervisor.kits import tools
+from supervisor.kits import pyactor, tools
 from supervisor.kits.tools import KitError
 
 COMPONENTIZE: Final = "componentize-py"
@@ -16,11 +16,14 @@ COMPONENTIZE_JS: Final = "componentize-qjs"
 
 
 def build_python(source: Path) -> Path:
-    """Build ``app.py`` for the world beside it."""
+    """Build ``app.py`` for the world beside it, or for the one that its type hints make."""
     tool = tools.find(COMPONENTIZE)
     if tool is None:
         raise KitError(f"{COMPONENTIZE} is not installed: pip install {COMPONENTIZE}=={COMPONENTIZE_VERSION}")
     directory = source.parent
+    if not (directory / "wit" / "world.wit").exists():
+        with pyactor.staged(directory) as (made, arguments):
+            return tools.make(COMPONENTIZE, [tool, *arguments, "-o", str(tools.fresh(made))], directory, made)
     package = _package(directory)
     options = ("-d", "wit", "-w", package.stem, "componentize", "--stub-wasi", source.stem)
     return tools.make(COMPONENTIZE, [tool, *options, "-o", str(tools.fresh(package))], directory, package)

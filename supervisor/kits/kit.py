@@ -99,9 +99,9 @@ _LIST: Final = (
     Kit(
         "python",
         "app.py",
-        {"python/app.py.in": "app.py", **_COMPONENT},
+        {f"python/{each}.in": each for each in ("app.py", "test_app.py", "tree.yaml", "README.md")},
         "{name}.wasm",
-        WORLD,
+        "app.py",
         components.build_python,
     ),
     Kit("rust", "actor.rs", {"rust/actor.rs.in": "actor.rs", **_COMMON}, "actor.wasm", "actor.rs", rustc.build, True),

@@ -24,3 +24,5 @@ PYTHON, JS, C, RUST = ALL = tuple(
     pytest.param(language, marks=pytest.mark.skipif(bool(reason), reason=reason or "it is there"))
     for language, reason in REASONS.items()
 )
+NEEDS_PYTHON = pytest.mark.skipif(bool(REASONS["python"]), reason=REASONS["python"] or "it is there")
+"""For tests of Python actors alone."""

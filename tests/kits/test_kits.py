@@ -38,14 +38,15 @@ def test_new_makes_what_check_takes(home: Path, language: str, source: str) -> N
     """Source, types, a tree and a README; the tree only misses the package that build makes."""
     done = theater("new", "my-actor", "--lang", language, cwd=home)
     files = done.stdout.split()
-    declared = "wit/world.wit" if language in COMPONENTS else source
+    declared = "wit/world.wit" if language == "js" else source
     package = "my-actor.wasm" if language in COMPONENTS else "actor.wasm"
 
     assert (done.returncode, "theater build my-actor" in done.stderr) == (0, True)
     assert {f"my-actor/{it}" for it in (source, declared, "tree.yaml", "README.md")} <= set(files)
     assert "my-actor" in (home / "my-actor" / declared).read_text()
-    assert f"declared in `{declared}`" in (home / "my-actor/README.md").read_text()
-    if language == "python":
+    if language != "python":
+        assert f"declared in `{declared}`" in (home / "my-actor/README.md").read_text()
+    else:
         compile((home / "my-actor/app.py").read_text(), "app.py", "exec")
     assert package in theater("check", "my-actor/tree.yaml", cwd=home).stderr
 
@@ -140,6 +141,7 @@ def test_what_the_tool_says_is_passed_on(home: Path, language: str, file: str, t
     theater("new", "tally", "--lang", language, cwd=home)
     package = home / "tally" / ("tally.wasm" if language in COMPONENTS else "actor.wasm")
     package.write_bytes(b"as before")
+    (home / "tally" / file).parent.mkdir(exist_ok=True)
     (home / "tally" / file).write_text(text)
     done = theater("build", "tally", cwd=home)
 
@@ -201,7 +203,7 @@ def _made(directory: Path) -> Path:
 
 
 CHANGES = {
-    "python": ("app.py", "state + by", "state + 10 * by"),
+    "python": ("app.py", "total += by", "total += 10 * by"),
     "js": ("actor.js", "state + by", "state + 10 * by"),
     "c": ("actor.c", "as_u32(state) + by)", "as_u32(state) + 10 * by)"),
     "rust": ("actor.rs", "state += by", "state += 10 * by"),

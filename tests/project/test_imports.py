@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-OURS = {"proto", "theater", "supervisor", "worker"}
+OURS = {"proto", "theater", "supervisor", "worker", "theater_actor"}
 STDLIB = set(sys.stdlib_module_names)
 
 ALLOWED = {
@@ -21,6 +21,7 @@ ALLOWED = {
     "supervisor/core": {"supervisor.core", "theater.spec", "theater.errors", "msgspec"},
     "worker": {"worker", "theater", "proto", "msgspec", "zmq", "wasmtime"},
     "worker/http": {"worker", "theater", "proto", "msgspec", "waitress"},
+    "theater_actor": {"theater_actor"},
 }
 WITH_THE_WIRE = {
     "aio.py",

@@ -28,16 +28,16 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_wheel_holds_our_packages_and_nothing_else(wheel: Path) -> None:
-    """Every module of the four packages; no tests, examples or benchmarks."""
+    """Every module of the five packages; no tests, examples or benchmarks."""
     names = zipfile.ZipFile(wheel).namelist()
     tops = {name.split("/")[0] for name in names if ".dist-info" not in name}
     modules = {
         str(path.relative_to(ROOT))
-        for package in ("proto", "theater", "supervisor", "worker")
+        for package in ("proto", "theater", "supervisor", "worker", "theater_actor")
         for path in (ROOT / package).rglob("*.py")
     }
 
-    assert tops == {"proto", "theater", "supervisor", "worker"}
+    assert tops == {"proto", "theater", "supervisor", "worker", "theater_actor"}
     assert modules <= set(names)
 
 

@@ -231,6 +231,22 @@ def test_initial_state_without_declared_type() -> None:
     assert contract.initial_state("plain", 5, b"", None) == encode(s64(5))
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (record("", count=u32(3)), some(record("given", count=some(u32(3))))),
+        (none(), none()),
+        (text("another"), text("another")),
+    ],
+)
+def test_a_state_that_was_left_for_an_init_that_takes_an_option(given: object, expected: object) -> None:
+    """As restart-child gives it: converted; what is an option stays one, what does not convert stays as it is."""
+    fields = types.Record("given", (("count", types.Option(types.U32)),))
+    init = FunctionSig("a", "init", (("state", types.Option(fields)),))
+
+    assert contract.initial_state("value", None, encode(given), init) == encode(expected)  # type: ignore[arg-type]
+
+
 def test_initial_state_that_does_not_convert() -> None:
     """The start fails at init, with the place."""
     init = FunctionSig("a", "init", (("state", types.Record("counter", (("count", types.U32),))),))

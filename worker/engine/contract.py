@@ -15,7 +15,7 @@ from theater.actor import ActorOptions
 from theater.errors import FunctionNotFound, SerializationError, TypeMismatch
 from theater.fitting import fits
 from theater.metadata import FunctionSig
-from theater.values import NO_BYTES, Result, String, Tuple, Value, Variant
+from theater.values import NO_BYTES, Option, Result, String, Tuple, Value, Variant
 from theater.values import UNIT as UNIT_VALUE
 from worker.engine.errors import CONTRACT, StartError, Trap
 
@@ -117,7 +117,7 @@ def initial_state(kind: str, plain: Any, encoded: bytes, init: FunctionSig | Non
     """
     match kind:
         case "value":
-            return encoded
+            return _as_option(encoded, init)
         case "text":
             return cgrf.encode(String(str(plain)))
         case "plain":
@@ -130,6 +130,20 @@ def initial_state(kind: str, plain: Any, encoded: bytes, init: FunctionSig | Non
                 raise StartError("init", str(error)) from None
         case _:
             return NO_STATE
+
+
+def _as_option(encoded: bytes, init: FunctionSig | None) -> bytes:
+    """A state that an incarnation has left, as an ``init`` wants it that may also be given none (restart-child)."""
+    wanted = init.params[0][1] if init and init.params else types.VALUE
+    value = cgrf.decode(encoded) if isinstance(wanted, types.Option) else NO_BYTES
+    if isinstance(value, Option):
+        return encoded
+    from theater import convert  # as above
+
+    try:
+        return cgrf.encode(convert.to_value(convert.from_value(value), wanted))
+    except ValueError:
+        return encoded  # the check of types says what is wrong with it
 
 
 def join(state: bytes, params: bytes, nested: bool = False) -> bytes:

@@ -324,7 +324,7 @@ def _is_actors(sig: FunctionSig, state: types.Type | None) -> bool:
         return False
     match sig.results:
         case (types.Result(ok=types.Tuple(items=(first, *_)), err=types.STRING),):
-            return first == state and (sig.full_name == INIT or sig.params[0][1] == state)
+            return first == state and (sig.full_name in (INIT, introspect.MIGRATE) or sig.params[0][1] == state)
         case (types.Result(ok=first, err=types.STRING),):
             return sig.full_name == INIT and first == state
         case _:

@@ -25,6 +25,7 @@ from worker.engine.errors import StartError
 NAMES_MAX: Final = 10_000
 ACTOR: Final = "theater:simple/actor"
 INIT: Final = f"{ACTOR}.init"
+MIGRATE: Final = f"{ACTOR}.migrate"
 DROP: Final = "[resource-drop]"
 
 _PRIMITIVES: Final[dict[type, Kind]] = {
@@ -259,7 +260,7 @@ class _Reading:
 
 
 def _find_init(exports: dict[str, Function]) -> None:
-    """Have ``init`` of a component with a state of its own type as that of the contract.
+    """Have ``init`` (and ``migrate``) of a component with a state of its own type as that of the contract.
 
     It is in an interface the component calls ``actor``, or in its world; toolchains have one there for themselves.
     """
@@ -269,9 +270,13 @@ def _find_init(exports: dict[str, Function]) -> None:
     own = of_actor[0] if len(of_actor) == 1 else exports.get("init")
     if own is None:
         return
-    del exports[own.sig.full_name]
     exports.pop("init", None)
-    exports[INIT] = msgspec.structs.replace(own, sig=msgspec.structs.replace(own.sig, interface=ACTOR))
+    for name in ("init", "migrate"):
+        found = exports.pop(f"{own.sig.interface}.{name}", own if name == "init" else None)
+        if found is not None:
+            exports[f"{ACTOR}.{name}"] = msgspec.structs.replace(
+                found, sig=msgspec.structs.replace(found.sig, interface=ACTOR)
+            )
 
 
 def _is_own(function: Function) -> bool:
