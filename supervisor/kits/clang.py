@@ -21,11 +21,19 @@ ZIGLANG: Final = "0.17.0"
 COMPILE: Final = ("-std=c11", "-Os", "-fno-inline", "-mbulk-memory", "-Wall", "-Wextra", "-nostdlib")
 """-mbulk-memory: copying is one instruction; -fno-inline: a fifth smaller."""
 
-LINK: Final = ("-Wl,--no-entry", "-Wl,--export-memory", "-Wl,--strip-all", "-Wl,-z,stack-size=65536")
+LINK: Final = ("-Wl,--strip-all", "-Wl,-z,stack-size=65536")
 
-ZIG: Final = (sys.executable, "-m", "ziglang", "cc", "-target", "wasm32-freestanding", *COMPILE, *LINK)
-CLANG: Final = ("clang", "--target=wasm32", "-ffreestanding", *COMPILE, *LINK, "-Wl,--stack-first")
-"""The stack lies below the data, so that running out of it is a trap; zig's linker does that by itself."""
+ZIG: Final = (
+    *(sys.executable, "-m", "ziglang", "cc", "-target", "wasm32-freestanding", *COMPILE),
+    *("-Wl,--no-entry", "-Wl,--export-memory", *LINK),
+)
+CLANG: Final = (
+    *("clang", "--target=wasm32", "-ffreestanding", *COMPILE),
+    *("-Wl,--no-entry", *LINK, "-Wl,--stack-first"),
+)
+"""The stack lies below the data, so that running out of it is a trap; zig's linker does that by itself. wasm-ld exports
+the memory by itself, and that of LLVM 14 knows no word for it.
+"""
 
 MISSING: Final = (
     f"no C compiler for WebAssembly here: pip install ziglang=={ZIGLANG} (the extra c-kit), or apt install clang lld"

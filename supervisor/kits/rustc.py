@@ -78,5 +78,9 @@ def _candidates() -> Iterator[str]:
 
 
 def _has_target(rustc: str) -> bool:
-    asked = subprocess.run([rustc, "--print", "target-libdir", "--target", TARGET], capture_output=True, text=True)
+    question = [rustc, "--print", "target-libdir", "--target", TARGET]
+    try:
+        asked = subprocess.run(question, capture_output=True, text=True)
+    except OSError:
+        return False
     return asked.returncode == 0 and any(Path(asked.stdout.strip()).glob("libstd-*.rlib"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import os
 import signal
 import subprocess
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from supervisor.kits import clang, components, tools
+from supervisor.kits import clang, components, rustc, tools
 from tests.kits.languages import ALL, PYTHON, RUST, C
 from tests.system.running import ROOT, RunningTree, until
 from theater import client
@@ -97,6 +98,28 @@ def test_build_says_where_no_actor_is(home: Path) -> None:
 
     assert "no actor is here; expected one of actor.c (c), actor.js (js)" in theater("build", cwd=home).stderr
     assert "expected a directory with an actor" in theater("build", "notes.txt", cwd=home).stderr
+
+
+def test_a_compiler_without_the_target_is_passed_over(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """RUSTC is asked first; what cannot build for WebAssembly, or cannot run at all, is not taken."""
+    there = rustc.compiler()
+    for text in ("#!/bin/sh\nexit 1\n", "#!/bin/sh\necho /nowhere\n", "no program"):
+        useless = home / "rustc"
+        useless.write_text(text)
+        useless.chmod(0o755)
+        monkeypatch.setenv("RUSTC", str(useless))
+        assert rustc.compiler() == there
+
+
+def test_whatever_kits_need_is_installed_with_them() -> None:
+    """setup.cfg names every template, library and text beside the code."""
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    patterns = config["options.package_data"]["supervisor.kits"].split(", ")
+    there = (it.relative_to(tools.HERE) for it in tools.HERE.rglob("*") if it.is_file())
+    files = [it for it in there if it.suffix not in (".py", ".pyc")]
+
+    assert [it for it in files if not any(len(it.parts) == p.count("/") + 1 and it.match(p) for p in patterns)] == []
 
 
 def test_the_published_contract_is_what_kits_use() -> None:
