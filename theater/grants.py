@@ -13,6 +13,7 @@ SUPERVISOR: Final = "theater:simple/supervisor"
 WASI: Final = "wasi"
 HTTP: Final = "wasi:http/incoming-handler"
 HTTP_CLIENT: Final = "wasi:http/outgoing-handler"
+TCP: Final = "theater:simple/tcp"
 
 SHORT_NAMES: Final[dict[str, str]] = {
     "runtime": RUNTIME,
@@ -20,6 +21,7 @@ SHORT_NAMES: Final[dict[str, str]] = {
     "wasi": WASI,
     "http": HTTP,
     "http-client": HTTP_CLIENT,
+    "tcp": TCP,
 }
 """Names a manifest may use."""
 

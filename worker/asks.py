@@ -35,6 +35,8 @@ class Asks:
         self._waiting: dict[int, SimpleQueue[tuple[Any, list[bytes]]]] = {}
         self.is_released = False
         """A stop is pending: the guest gets no more answers, so that it can return (L5.3)."""
+        self.on_release: list[Callable[[], None]] = []
+        """Wakes what else the guest waits in. Called by any thread, more than once."""
 
     def ask(self, function: str, arguments: dict[str, Any], bodies: Sequence[bytes]) -> Outcome:
         """Ask and wait. An error of the root, and a stop that arrives meanwhile, are raised as ActorError."""
@@ -71,6 +73,8 @@ class Asks:
         """Fail what is under way and what the guest may still ask with ``shutting-down``. Any thread."""
         self.is_released = True
         self.abandon()
+        for wake in list(self.on_release):
+            wake()
 
     def abandon(self) -> None:
         """Fail what is under way: no answer will come."""

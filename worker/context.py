@@ -70,15 +70,33 @@ class HostContext:
     def service(self, kind: Callable[[Any], T]) -> T:
         """What an interface keeps for this incarnation."""
         services = self._inc.services
-        found = services.get(kind)
+        found: T | None = services.get(kind)
         if found is None:
-            found = services[kind] = kind(self)
+            found = services.setdefault(kind, kind(self))  # the post thread may ask at the same time
         return found
 
-    def deliver(self, function: str, *params: Value, merge_key: str | None = None, then: Then | None = None) -> None:
+    def deliver(
+        self,
+        function: str,
+        *params: Value,
+        merge_key: str | None = None,
+        then: Then | None = None,
+        still: Callable[[], bool] | None = None,
+    ) -> None:
         """Have a function of the guest called when its turn comes."""
         payload = cgrf.encode(Tuple(params))
-        self._inc.tell(HostCall(function=function, payload=payload, merge_key=merge_key, then=then))
+        self._inc.tell(HostCall(function=function, payload=payload, merge_key=merge_key, then=then, still=still))
+
+    @property
+    def is_stopping(self) -> bool:
+        """A stop is pending: the guest is to return, and waits for nothing any more (L5.3)."""
+        return self._inc.asks.is_released
+
+    def on_stopping(self, wake: Callable[[], None]) -> None:
+        """Have a wait of the guest ended when a stop comes, or at once."""
+        self._inc.asks.on_release.append(wake)
+        if self._inc.asks.is_released:
+            wake()
 
     def at(self, at_ns: int, ring: Callable[[], None]) -> Alarm:
         """Have something done in the post thread at a time of the monotonic clock."""

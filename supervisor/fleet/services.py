@@ -60,6 +60,10 @@ class Directories(msgspec.Struct, frozen=True):
         """Packages the store keeps (supervisor.store.packages)."""
         return os.path.join(self.store, "packages")
 
+    def landing_of(self, routing: bytes) -> str:
+        """The socket at which a worker takes connections of other workers."""
+        return os.path.join(self.workers, "c" + routing.hex()[1:16])
+
     def stderr_of(self, routing: bytes) -> str:
         """The file that takes what a worker process writes to standard error."""
         return os.path.join(self.workers, routing.hex()[:16] + ".err")

@@ -51,6 +51,9 @@ class FakeContext:
         self.services: dict[Any, Any] = {}
         self.delivered: list[tuple[str, tuple[Value, ...]]] = []
         self.thens: list[Any] = []
+        self.stills: list[Any] = []
+        self.is_stopping = False
+        self.wakes: list[Any] = []
         self.alarms = Alarms(lambda: None)
 
     def record_host_call(self, interface: str, function: str, data: bytes, output: bytes) -> None:
@@ -82,9 +85,21 @@ class FakeContext:
             self.services[kind] = kind(self)
         return self.services[kind]
 
-    def deliver(self, function: str, *params: Value, merge_key: str | None = None, then: Any = None) -> None:
+    def deliver(
+        self, function: str, *params: Value, merge_key: str | None = None, then: Any = None, still: Any = None
+    ) -> None:
         self.delivered.append((function, params))
         self.thens.append(then)
+        self.stills.append(still)
+
+    def on_stopping(self, wake: Any) -> None:
+        self.wakes.append(wake)
+
+    def stop(self) -> None:
+        """A stop of the actor comes."""
+        self.is_stopping = True
+        for wake in self.wakes:
+            wake()
 
     def at(self, at_ns: int, ring: Any) -> Alarm:
         return self.alarms.at(at_ns, ring)

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from theater.addresses import BadAddress, pattern
 from theater.config.environment import Wrong
 from theater.config.kinds import FilePath, Text
 from theater.config.limits import ENTRIES_MAX
@@ -71,6 +72,21 @@ class Origin(msgspec.Struct, frozen=True):
 
     def schema(self) -> dict[str, Any]:
         return {"type": "string", "pattern": "^(https?://|.*\\$\\{)"}
+
+
+class AddressPattern(msgspec.Struct, frozen=True):
+    """Addresses of TCP, ``*.example.com:443`` (theater.addresses)."""
+
+    def read(self, node: Node, path: str, reader: Reader) -> str:
+        text = Text("a pattern such as db.example.com:5432").read(node, path, reader)
+        try:
+            pattern(text)
+        except BadAddress as error:
+            raise Wrong(str(error)) from None
+        return text
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "pattern": "(:|\\$\\{)"}
 
 
 class PathFromHere(msgspec.Struct, frozen=True):

@@ -55,11 +55,26 @@ class Context(Protocol):
         Its ``close``, if it has one, is called at an orderly end of the actor.
         """
 
-    def deliver(self, function: str, *params: Value, merge_key: str | None = None, then: Then | None = None) -> None:
+    def deliver(
+        self,
+        function: str,
+        *params: Value,
+        merge_key: str | None = None,
+        then: Then | None = None,
+        still: Callable[[], bool] | None = None,
+    ) -> None:
         """Have a function of the guest called when its turn comes. Any thread.
 
-        Of those with one ``merge_key`` at most one waits: later ones merge into it.
+        Of those with one ``merge_key`` at most one waits: later ones merge into it. ``still`` is asked by the guest
+        thread when the turn has come: False drops the call, which leaves no trace.
         """
+
+    @property
+    def is_stopping(self) -> bool:
+        """A stop is pending: the guest is to return, and waits for nothing any more (L5.3). Any thread."""
+
+    def on_stopping(self, wake: Callable[[], None]) -> None:
+        """Have ``wake`` called when a stop comes, by any thread and perhaps more than once; at once if it has."""
 
     def at(self, at_ns: int, ring: Callable[[], None]) -> Alarm:
         """Have something done in the post thread at a time of the monotonic clock. Any thread."""

@@ -25,6 +25,7 @@ TEXT_CHARS_MAX: Final = 4096
 MODULES: Final[Mapping[str, str]] = {
     "theater:simple/runtime": "runtime",
     "theater:simple/supervisor": "supervisor",
+    "theater:simple/tcp": "tcp",
 }
 """Where each host interface is declared, below ``worker.interfaces``: in the module's ``INTERFACES``."""
 
