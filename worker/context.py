@@ -32,6 +32,16 @@ class HostContext:
         return self._inc.init.path
 
     @property
+    def incarnation(self) -> int:
+        """Which of its lives this is."""
+        return self._inc.init.incarnation
+
+    @property
+    def is_stopping(self) -> bool:
+        """The actor is to stop."""
+        return self._inc.asks.is_released
+
+    @property
     def has_children(self) -> bool:
         """The guest has asked for a child (L5.5)."""
         return self._inc.has_children
@@ -86,11 +96,6 @@ class HostContext:
         """Have a function of the guest called when its turn comes."""
         payload = cgrf.encode(Tuple(params))
         self._inc.tell(HostCall(function=function, payload=payload, merge_key=merge_key, then=then, still=still))
-
-    @property
-    def is_stopping(self) -> bool:
-        """A stop is pending: the guest is to return, and waits for nothing any more (L5.3)."""
-        return self._inc.asks.is_released
 
     def on_stopping(self, wake: Callable[[], None]) -> None:
         """Have a wait of the guest ended when a stop comes, or at once."""

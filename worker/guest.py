@@ -118,6 +118,7 @@ class Guest:
             return
         snapshots.take(self._inc.state)
         self._door.close()
+        self._inc.renew_services()
         self._door = self._inc.door = fresh
 
     def _set_aside(self, function: str, params: bytes) -> n.Rejected | None:

@@ -137,6 +137,13 @@ class Incarnation:
                 close()
         self.services.clear()
 
+    def renew_services(self) -> None:
+        """A fresh instance of the guest has none of what the one before it held."""
+        for service in list(self.services.values()):
+            renew = getattr(service, "renew", None)
+            if renew is not None:
+                renew()
+
     def tell(self, notice: Any) -> None:
         """Have the machine told of something by the post thread. Any thread."""
         self.outgoing.append((notice, ()))

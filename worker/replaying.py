@@ -109,6 +109,8 @@ class Replayer:
         self._knows_state = state is not None
         self._children = children or {}
         self._keeps_door = False
+        self.revivals: list[payloads.HostCall] = []
+        """Host calls of the present instance that gave it what it may still hold, such as open files."""
         self.snapshots = 0
         """How many were compared with the state that was computed."""
         self.is_initialised = False
@@ -261,6 +263,7 @@ class Replayer:
     def _entered(self) -> Door:
         if self._door is None:
             self._door = self._make_door(self)
+            self.revivals.clear()
             self._contract = contract.Contract(self._door.functions, self._options)
         return self._door
 
@@ -414,6 +417,8 @@ class Replayer:
         if not same(given, told.input):
             place = first_difference(told.input, given, "input")
             self._differ(event, replay.INPUT, place, shown(told.input), shown(given))
+        if self._keeps_door and registry.is_revived(interface, function):
+            self.revivals.append(told)
         self._cursor.advance()
         if self._door is not None:
             self._arm(self._door)

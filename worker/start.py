@@ -24,6 +24,7 @@ from worker.interfaces.registry import Dispatcher
 from worker.repeats import Repeats
 
 if TYPE_CHECKING:
+    from theater.chain.payloads import HostCall
     from worker.replaying import MakeDoor
 
 
@@ -49,11 +50,14 @@ def load(inc: Incarnation, preloaded: Any, bodies: list[bytes]) -> Door:
         )
 
     live = Dispatcher(HostContext(inc))
-    door = None if init.history is None else _rebuilt(inc, init.history, instance, step)
-    if door is None:
+    rebuilt = None if init.history is None else _rebuilt(inc, init.history, instance, step)
+    if rebuilt is None:
         door = instance(live)
     else:
+        door, revivals = rebuilt
         door.answer_from(live)
+        for call in revivals:
+            live.revive(call.interface, call.function, call.input, call.output)
     for warning in (*remarks(engine, module), *door.warnings):
         inc.logs.put("warning", "worker", warning)
     if init.history is None:
@@ -85,8 +89,12 @@ def _repeats(inc: Incarnation) -> Repeats:
     return Repeats(known, inc.options.idempotency_keys, inc.options.idempotency_ms, marker)
 
 
-def _rebuilt(inc: Incarnation, history: str, instance: MakeDoor, step: Callable[[str], None]) -> Door | None:
+def _rebuilt(
+    inc: Incarnation, history: str, instance: MakeDoor, step: Callable[[str], None]
+) -> tuple[Door, list[HostCall]] | None:
     """Play the recorded chain back, up to its tip; None if the instance that lived to the tip is of no use any more.
+
+    With the instance come the host calls that gave it what it may still hold.
 
     Sets the state, and whether ``init`` is still to be called.
     """
@@ -113,7 +121,7 @@ def _rebuilt(inc: Incarnation, history: str, instance: MakeDoor, step: Callable[
     inc.state = replayer.state
     inc.resumes = replayer.is_initialised
     step("replay")
-    return door
+    return None if door is None else (door, replayer.revivals)
 
 
 def options_of(init: control.Init) -> ActorOptions:

@@ -175,8 +175,8 @@ def test_callers_see_numbers() -> None:
 
 def test_resources_nobody_provides_are_named() -> None:
     """By the start error, as functions are; also where only the type is imported."""
-    only_type = '(component (import "wasi:io/error@0.2.3" (instance (export "error" (type (sub resource))))))'
-    for text, name in ((resources.USER, "test:res/api"), (only_type, "wasi:io/error")):
+    only_type = '(component (import "test:io/error@0.2.3" (instance (export "error" (type (sub resource))))))'
+    for text, name in ((resources.USER, "test:res/api"), (only_type, "test:io/error")):
         with pytest.raises(StartError, match=f"there is no host interface {name}"):
             ComponentDoor.load(engine(), compiled(text), options=ActorOptions(), grants={}, answers=Things())
 

@@ -40,6 +40,8 @@ class FakeContext:
     def __init__(self) -> None:
         self.actor_id = "6a1c0d9e-7d0a-4a50-9c61-5f5b0f1d2c3b"
         self.path = "/fleet/it"
+        self.incarnation = 1
+        self.is_stopping = False
         self.has_children = False
         self.recorded: list[tuple[str, str, bytes, bytes]] = []
         self.logged: list[tuple[str, str]] = []
@@ -52,7 +54,6 @@ class FakeContext:
         self.delivered: list[tuple[str, tuple[Value, ...]]] = []
         self.thens: list[Any] = []
         self.stills: list[Any] = []
-        self.is_stopping = False
         self.wakes: list[Any] = []
         self.alarms = Alarms(lambda: None)
 
@@ -94,6 +95,8 @@ class FakeContext:
 
     def on_stopping(self, wake: Any) -> None:
         self.wakes.append(wake)
+        if self.is_stopping:
+            wake()
 
     def stop(self) -> None:
         """A stop of the actor comes."""

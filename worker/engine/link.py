@@ -7,6 +7,7 @@ them at once.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Any, Final
 
 import msgspec
@@ -46,7 +47,9 @@ def ungranted(shape: module.Shape, grants: Mapping[str, Any]) -> list[str]:
 def _ungranted(interface: str, functions: list[str], is_known: bool) -> str:
     names = module.joined([f"{interface}.{name}" for name in functions])
     if not is_known:
-        return f"import {names}: there is no host interface {interface} (known: {', '.join(registry.known())})"
+        near = get_close_matches(interface, registry.known(), 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        return f"import {names}: there is no host interface {interface}{hint} (docs/host-interfaces.md lists them)"
     grant = opened_by(interface)[0]
     return f"import {names} is not granted: add {grant} to the actor's grants (grants: {{{short_name(grant)}: {{}}}})"
 
@@ -56,7 +59,7 @@ def unprovided(shape: module.Shape) -> list[str]:
     problems = []
     for item in shape.imports:
         interface = registry.known().get(item.interface)
-        if interface is not None and interface.function(item.function) is None:
+        if interface is not None and interface.function(item.served_by) is None:
             names = ", ".join(function.name for function in interface.functions)
             name = f"{item.interface}.{item.function}"
             problems.append(f"import {name}: the interface has no such function (it has {names})")
@@ -94,7 +97,7 @@ def choose(shape: module.Shape, found: metadata.Metadata | None) -> Chosen:
     sigs = {(item.interface, item.name): item for item in found.imports} if found else {}
     chosen: dict[tuple[str, str], registry.Variant] = {}
     differences: list[str] = []
-    wanted = dict.fromkeys([*((item.interface, item.function) for item in shape.imports), *sigs])
+    wanted = dict.fromkeys([*((item.interface, item.served_by) for item in shape.imports), *sigs])
     for key in wanted:
         function = _provided(key)
         if function is not None:

@@ -10,6 +10,7 @@ import msgspec
 import wasmtime
 
 from theater import metadata
+from theater.grants import PREVIEW_1
 from worker.engine.errors import StartError
 
 MEMORY: Final = "memory"
@@ -17,6 +18,7 @@ ALLOC: Final = "__pack_alloc"
 FREE: Final = "__pack_free"
 TYPES: Final = "__pack_types"
 CTORS: Final = "__wasm_call_ctors"
+INITIALIZE: Final = "_initialize"
 
 INTERFACE_TYPE: Final = "(i32, i32, i32, i32) -> i32"
 CORE_TYPES: Final[dict[str, str]] = {
@@ -24,6 +26,7 @@ CORE_TYPES: Final[dict[str, str]] = {
     FREE: "(i32, i32) -> ()",
     TYPES: "(i32, i32) -> i32",
     CTORS: "() -> ()",
+    INITIALIZE: "() -> ()",
 }
 MEMBER_IMPORTS: Final = (("env", "memory"), ("env", "__memory_base"))
 NAMES_MAX: Final = 10_000
@@ -39,6 +42,24 @@ class Import(msgspec.Struct, frozen=True):
     interface: str
     function: str
     type: str
+
+    @property
+    def served_by(self) -> str:
+        """The host function behind it: several of WASI preview 1 ask one for parts of its answer."""
+        if self.interface != PREVIEW_1:
+            return self.function
+        from worker.engine import preview1
+
+        return preview1.host_function(self.function)
+
+    @property
+    def wanted_type(self) -> str | None:
+        """The core type it must have; None: there is no such function."""
+        if self.interface != PREVIEW_1:
+            return INTERFACE_TYPE
+        from worker.engine import preview1
+
+        return preview1.core_type(self.function)
 
 
 class Shape(msgspec.Struct, frozen=True):
@@ -112,7 +133,7 @@ def refusals(module: Shape) -> list[str]:
             f"imports {names}: this is a member of a composite (packr 0.8 to 0.10), not an actor; "
             "build it self-contained (packr 0.11 or later) or fuse the composite first"
         ]
-    problems = [_import_problem(item) for item in module.imports if item.type != INTERFACE_TYPE]
+    problems = [_import_problem(item) for item in module.imports if item.type != item.wanted_type]
     return problems + _memory_problems(module) + _allocator_problems(module) + _typed_problems(module)
 
 
@@ -121,7 +142,9 @@ def _is_member_import(item: Import) -> bool:
 
 
 def _import_problem(item: Import) -> str:
-    return f"import {item.interface}.{item.function} is {item.type}, expected a function {INTERFACE_TYPE}"
+    if item.wanted_type is None:
+        return f"import {item.interface}.{item.function}: there is no such function"
+    return f"import {item.interface}.{item.function} is {item.type}, expected a function {item.wanted_type}"
 
 
 def _memory_problems(module: Shape) -> list[str]:

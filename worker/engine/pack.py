@@ -16,6 +16,7 @@ import wasmtime
 
 from theater import metadata as meta
 from theater.actor import ActorOptions
+from theater.grants import PREVIEW_1
 from worker.engine import link, module, port, traps
 from worker.engine.clock import GuestClock, ticks
 from worker.engine.contract import UNIT
@@ -34,6 +35,8 @@ MESSAGE_CHARS_MAX: Final = 4096
 """Text taken over from a guest's error."""
 TABLES_MAX: Final = 100
 MEMORIES_MAX: Final = 16
+
+PROC_EXIT: Final = "proc_exit"
 
 _slots = Struct("<II")
 _slot = Struct("<I")
@@ -82,6 +85,7 @@ class PackDoor:
         self._poison: Trap | None = None
         self._host_error: tuple[str, BaseException] | None = None
         self._calls: dict[str, Callable[..., int]] = {}
+        self._initialize: Callable[..., int] | None = None
         self._memory = memoryview(b"")
         self._view: port.View = self._no_memory
         self._input = self._input_room = 0
@@ -151,6 +155,8 @@ class PackDoor:
         export = self._calls.get(function) or self._bind(function)
         clock, slots = self.clock, self._slots
         try:
+            if self._initialize is not None:
+                self._begin(self._initialize)
             at, size = self._place(data), len(data)
             clock.computing = True
             status = export(at, size, slots, slots + 4)
@@ -174,6 +180,13 @@ class PackDoor:
         if status:
             return GuestError(_text(output))
         return Returned(output or UNIT)
+
+    def _begin(self, initialize: Callable[..., int]) -> None:
+        """Have a reactor of WASI set itself up; it may call the host, so this belongs to its first call."""
+        self._initialize = None
+        self.clock.computing = True
+        initialize()
+        self.clock.computing = False
 
     def arm(self, budget_ticks: int | None) -> None:
         """Give the next call this much computing time (None: no limit)."""
@@ -203,9 +216,7 @@ class PackDoor:
             memories=MEMORIES_MAX,
         )
         self._answer = answers.answer
-        imports = [
-            self._port.host_function(partial(self._called, item.interface, item.function)) for item in shape.imports
-        ]
+        imports = [self._import(item, type_) for item, type_ in zip(shape.imports, compiled.imports, strict=True)]
         self.clock.computing = True
         try:
             instance = wasmtime.Instance(self._store, compiled, imports)
@@ -216,12 +227,35 @@ class PackDoor:
             self._free = self._core(module.FREE, 2, False)
             if module.CTORS in shape.exports:
                 self._core(module.CTORS, 0, False)()
+            if module.INITIALIZE in shape.exports:
+                self._initialize = self._core(module.INITIALIZE, 0, False)
             self._slots = self._alloc(SLOTS_BYTES)
         except Exception as error:
             raise StartError("instantiate", self._stopped(error).text) from error
         finally:
             self.clock.computing = False
         self.memory_bytes = len(self._memory)
+
+    def _import(self, item: module.Import, found: Any) -> Any:
+        if item.interface != PREVIEW_1:
+            return self._port.host_function(partial(self._called, item.interface, item.function))
+        from worker.engine import preview1
+
+        def called(*given: int) -> int | None:
+            return self._called_wasi(preview1.call, item.function, given)
+
+        return wasmtime.Func(self._store, found.type, called)
+
+    def _called_wasi(self, call: Callable[..., int], function: str, given: tuple[int, ...]) -> int | None:
+        """Serve one call of WASI preview 1."""
+        self.clock.computing = False
+        try:
+            number = call(function, self._view, self._answer, given)
+        except BaseException as error:
+            self._host_error = (f"{PREVIEW_1}.{function}", error)
+            raise HostFailed from None
+        self.clock.computing = True
+        return None if function == PROC_EXIT else number
 
     def _read_signatures(self, shape: module.Shape) -> None:
         if module.TYPES in shape.exports:

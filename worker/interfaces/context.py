@@ -26,6 +26,14 @@ class Context(Protocol):
     def path(self) -> str:
         """Its path in the tree."""
 
+    @property
+    def incarnation(self) -> int:
+        """Which of its lives this is."""
+
+    @property
+    def is_stopping(self) -> bool:
+        """The actor is to stop: whoever waits should give up. Any thread."""
+
     has_children: bool
     """Set by the supervisor interface once the guest has asked for a child (L5.5)."""
 
@@ -68,10 +76,6 @@ class Context(Protocol):
         Of those with one ``merge_key`` at most one waits: later ones merge into it. ``still`` is asked by the guest
         thread when the turn has come: False drops the call, which leaves no trace.
         """
-
-    @property
-    def is_stopping(self) -> bool:
-        """A stop is pending: the guest is to return, and waits for nothing any more (L5.3). Any thread."""
 
     def on_stopping(self, wake: Callable[[], None]) -> None:
         """Have ``wake`` called when a stop comes, by any thread and perhaps more than once; at once if it has."""

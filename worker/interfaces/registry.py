@@ -26,6 +26,35 @@ MODULES: Final[Mapping[str, str]] = {
     "theater:simple/runtime": "runtime",
     "theater:simple/supervisor": "supervisor",
     "theater:simple/tcp": "tcp",
+    "wasi_snapshot_preview1": "wasi.preview1",
+    "wasi:cli/environment": "wasi.cli",
+    "wasi:cli/exit": "wasi.cli",
+    "wasi:cli/stderr": "wasi.cli",
+    "wasi:cli/stdin": "wasi.cli",
+    "wasi:cli/stdout": "wasi.cli",
+    "wasi:cli/terminal-input": "wasi.cli",
+    "wasi:cli/terminal-output": "wasi.cli",
+    "wasi:cli/terminal-stderr": "wasi.cli",
+    "wasi:cli/terminal-stdin": "wasi.cli",
+    "wasi:cli/terminal-stdout": "wasi.cli",
+    "wasi:clocks/monotonic-clock": "wasi.clocks",
+    "wasi:clocks/timezone": "wasi.clocks",
+    "wasi:clocks/wall-clock": "wasi.clocks",
+    "wasi:filesystem/preopens": "wasi.files",
+    "wasi:filesystem/types": "wasi.files",
+    "wasi:io/error": "wasi.streams",
+    "wasi:io/poll": "wasi.streams",
+    "wasi:io/streams": "wasi.streams",
+    "wasi:random/insecure": "wasi.random",
+    "wasi:random/insecure-seed": "wasi.random",
+    "wasi:random/random": "wasi.random",
+    "wasi:sockets/instance-network": "wasi.sockets",
+    "wasi:sockets/ip-name-lookup": "wasi.sockets",
+    "wasi:sockets/network": "wasi.sockets",
+    "wasi:sockets/tcp": "wasi.sockets",
+    "wasi:sockets/tcp-create-socket": "wasi.sockets",
+    "wasi:sockets/udp": "wasi.sockets",
+    "wasi:sockets/udp-create-socket": "wasi.sockets",
 }
 """Where each host interface is declared, below ``worker.interfaces``: in the module's ``INTERFACES``."""
 
@@ -33,6 +62,8 @@ Call = Callable[..., Value]
 """Receives the context and the parameters as values; returns the result's payload, or raises Refusal or ActorError."""
 
 
+Revive = Callable[..., None]
+"""Receives the context, the arguments as a tuple, and what the function answered when it was called."""
 Secrets = Callable[[Value], Value]
 """Returns a function's input as the chain may show it. The same input gives the same, so replays can compare."""
 
@@ -52,6 +83,7 @@ class Variant:
         *,
         names: Mapping[str, types.Type] | None = None,
         secrets: Secrets | None = None,
+        revive: Revive | None = None,
     ) -> None:
         self.signature = signature
         self.call = call
@@ -61,6 +93,8 @@ class Variant:
         """Types that the signature calls by name."""
         self.secrets = secrets
         """Takes out of the arguments what the chain must not show; None: nothing."""
+        self.revive = revive
+        """Makes good for a guest rebuilt by replay what this call gave it; None: there is nothing to do."""
 
     @cached_property
     def parsed(self) -> interfaces.Signature:
@@ -185,6 +219,19 @@ class Dispatcher:
         output = cgrf.encode(_result(variant, self._context, arguments, _known[interface].is_plain))
         self._context.record_host_call(interface, function, _shown(variant, given), output)
         return output
+
+
+    def revive(self, interface: str, function: str, given: Value, output: Value) -> None:
+        """Have an interface make good what a guest rebuilt by replay has of a call of its earlier life."""
+        variant = self._variants.get((interface, function))
+        if variant is not None and variant.revive is not None:
+            variant.revive(self._context, _arguments(given, variant.params), output)
+
+
+def is_revived(interface: str, function: str) -> bool:
+    """Whether a function's calls matter to a guest that is rebuilt by replay."""
+    found = _known[interface].function(function) if interface in MODULES else None
+    return found is not None and any(variant.revive is not None for variant in found.variants)
 
 
 def shown(interface: str, function: str, data: bytes) -> bytes:

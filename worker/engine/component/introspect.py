@@ -265,7 +265,7 @@ def _find_init(exports: dict[str, Function]) -> None:
     """
     if INIT in exports:
         return
-    of_actor = [item for item in exports.values() if item.sig.name == "init" and item.sig.interface.endswith("/actor")]
+    of_actor = [item for item in exports.values() if item.sig.name == "init" and item.sig.interface.endswith("actor")]
     own = of_actor[0] if len(of_actor) == 1 else exports.get("init")
     if own is None:
         return
@@ -276,7 +276,7 @@ def _find_init(exports: dict[str, Function]) -> None:
 
 def _is_own(function: Function) -> bool:
     """Toolchains add interfaces of their own, for themselves; those have no package in their name."""
-    return not function.instance or ":" in function.instance
+    return not function.instance or ":" in function.instance or function.instance == "actor"
 
 
 def kinds(found: Shape) -> list[Kind]:
