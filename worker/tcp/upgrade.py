@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import ssl
+from typing import Final
 
+from theater import addresses
 from worker.interfaces.registry import Refusal
 from worker.tcp.connection import Connection
 from worker.tcp.tls import Contexts, Secure, came_too_early, reason
 from worker.tcp.waiting import Deadline, Waits
 
-TOO_EARLY = "the peer has sent data in plain after the point where TLS begins"
-NAME_CHARS_MAX = 253
+TOO_EARLY: Final = "the peer has sent data in plain after the point where TLS begins"
 
 
 def upgrade(
     connection: Connection, contexts: Contexts, server_name: str | None, waits: Waits, deadline: Deadline
 ) -> None:
     """Shake hands, as client of this server or as server (None), and verify. Raises Refusal."""
-    if server_name is not None and not 0 < len(server_name) <= NAME_CHARS_MAX:
-        raise Refusal(f"expected the server's name, of 1 to {NAME_CHARS_MAX} characters")
+    if server_name is not None:
+        server_name = _checked(server_name)
     context = contexts.server() if server_name is None else contexts.client()
     with connection.lock:
         connection.require_open()
@@ -44,3 +45,11 @@ def _begin(connection: Connection, context: ssl.SSLContext, server_name: str | N
     except (OSError, ValueError) as error:
         raise Refusal(f"the TLS handshake failed: {reason(error)}") from None
     return secure
+
+
+def _checked(name: str) -> str:
+    """A server's name, or its IP address."""
+    try:
+        return addresses.parse(addresses.shown(name, 0)).host
+    except addresses.BadAddress:
+        raise Refusal(f"expected the server's name or IP address, found {name[:64]!r}") from None
