@@ -1,4 +1,4 @@
-"""Actors without a guest, for the tests of TCP: host calls from the test's thread, callbacks when the test takes a turn."""
+"""Actors without a guest, for the tests of TCP: the test makes host calls, and callbacks come when it takes a turn."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def actor(make: Callable[..., Actor]) -> Actor:
     return make()
 
 
-# -- connect ------------------------------------------------------------------------------------------------------------
+# -- connect -----------------------------------------------------------------------------------------------------------
 
 
 def test_connect_send_and_receive(actor: Actor) -> None:
@@ -56,8 +56,8 @@ def test_addresses_of_a_connection(actor: Actor) -> None:
     """Both sides of it can be asked for."""
     id_, peer = pair(actor)
 
-    assert actor.call("peer-address", id_) == "127.0.0.1:%d" % peer.getsockname()[1]
-    assert actor.call("local-address", id_) == "127.0.0.1:%d" % peer.getpeername()[1]
+    assert actor.call("peer-address", id_) == f"127.0.0.1:{peer.getsockname()[1]}"
+    assert actor.call("local-address", id_) == f"127.0.0.1:{peer.getpeername()[1]}"
 
 
 def test_names_are_looked_up(make: Callable[..., Actor]) -> None:
@@ -120,7 +120,7 @@ def test_without_a_grant_nothing_is_allowed(make: Callable[..., Actor]) -> None:
             actor.call(function, "127.0.0.1:0")
 
 
-# -- send and receive ---------------------------------------------------------------------------------------------------
+# -- send and receive --------------------------------------------------------------------------------------------------
 
 
 def test_end_of_the_stream(actor: Actor) -> None:
@@ -229,7 +229,7 @@ def test_no_wait_after_a_stop(actor: Actor) -> None:
         actor.call("receive", id_, 1)
 
 
-# -- ids ----------------------------------------------------------------------------------------------------------------
+# -- ids ---------------------------------------------------------------------------------------------------------------
 
 BY_ID: list[tuple[str, tuple[Any, ...]]] = [
     ("activate", ()),
@@ -278,7 +278,7 @@ def test_ids_cannot_be_guessed(actor: Actor) -> None:
     assert {len(bytes.fromhex(id_)) for id_ in ids} == {16}
 
 
-# -- listeners ----------------------------------------------------------------------------------------------------------
+# -- listeners ---------------------------------------------------------------------------------------------------------
 
 
 def test_connections_are_announced(actor: Actor) -> None:
@@ -288,7 +288,7 @@ def test_connections_are_announced(actor: Actor) -> None:
     name, id_ = actor.turn()
 
     assert name == "handle-connection"
-    assert actor.call("peer-address", id_) == "127.0.0.1:%d" % peer.getsockname()[1]
+    assert actor.call("peer-address", id_) == f"127.0.0.1:{peer.getsockname()[1]}"
     actor.call("activate", id_)
     actor.call("send", id_, b"welcome")
     assert peer.recv(100) == b"welcome"
@@ -314,14 +314,14 @@ def test_activate_twice(actor: Actor) -> None:
 
 
 def test_accept(actor: Actor) -> None:
-    """The next connection, in the order they came, those that were to be announced included; then none is announced."""
+    """The next connection, in the order they came, beginning with those that were to be announced; no announcement."""
     id_, place = listening(actor)
     peers = [dial(place)]
     until(lambda: not actor.turns.empty(), "an announcement")
     peers += [dial(place), dial(place)]
     found = [actor.call("accept", id_) for _ in peers]
 
-    expected = ["127.0.0.1:%d" % peer.getsockname()[1] for peer in peers]
+    expected = [f"127.0.0.1:{peer.getsockname()[1]}" for peer in peers]
     assert [actor.call("peer-address", each) for each in found] == expected
     assert actor.is_idle
 
@@ -351,7 +351,7 @@ def test_a_guest_without_handle_connection_accepts(actor: Actor) -> None:
     actor.turn(Rejected("function_not_found", ("handle-connection",)))
     found = [actor.call("peer-address", actor.call("accept", id_)) for _ in peers]
 
-    assert found == ["127.0.0.1:%d" % peer.getsockname()[1] for peer in peers]
+    assert found == [f"127.0.0.1:{peer.getsockname()[1]}" for peer in peers]
 
 
 def test_a_callback_that_fails_closes_its_connection(actor: Actor) -> None:
@@ -460,7 +460,7 @@ def _is_refused(place: tuple[str, int]) -> bool:
     return False
 
 
-# -- modes --------------------------------------------------------------------------------------------------------------
+# -- modes -------------------------------------------------------------------------------------------------------------
 
 
 def test_active(actor: Actor) -> None:
@@ -672,7 +672,7 @@ def test_an_application_error_of_on_data(actor: Actor) -> None:
     assert actor.turn() == ("on-data", id_, b"two")
 
 
-# -- ends ---------------------------------------------------------------------------------------------------------------
+# -- ends --------------------------------------------------------------------------------------------------------------
 
 
 def test_an_orderly_end_closes_everything(make: Callable[..., Actor]) -> None:

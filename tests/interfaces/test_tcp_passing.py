@@ -93,7 +93,7 @@ class Turns(threading.Thread):
         return self.found
 
 
-# -- handing over --------------------------------------------------------------------------------------------------------
+# -- handing over ------------------------------------------------------------------------------------------------------
 
 
 def test_transfer(giver: Member, taker: Member) -> None:
@@ -109,7 +109,7 @@ def test_transfer(giver: Member, taker: Member) -> None:
     assert new != id_
     assert peer.recv(100) == b"from the taker"
     assert taker.call("receive", new, 100) == b"to the taker"
-    assert taker.call("peer-address", new) == "127.0.0.1:%d" % peer.getsockname()[1]  # noqa: UP031
+    assert taker.call("peer-address", new) == f"127.0.0.1:{peer.getsockname()[1]}"
     with pytest.raises(Refused, match=GONE):
         giver.call("send", id_, b"x")
 
@@ -223,7 +223,7 @@ def test_a_callback_that_does_not_end(make: Callable[..., Member], taker: Member
     assert peer.recv(100) == b"hello"
 
 
-# -- refusals ------------------------------------------------------------------------------------------------------------
+# -- refusals ----------------------------------------------------------------------------------------------------------
 
 
 def stays(giver: Member, id_: str, peer: socket.socket) -> None:
@@ -324,7 +324,8 @@ def test_nowhere_to_bind(make: Callable[..., Member]) -> None:
     taker = make()
     taker.landing = "/nowhere/at/all"
 
-    assert taker.expects()[0] == control.Refused(7, "unexpected", ("it cannot take connections: No such file or directory",))
+    refused, _ = taker.expects()
+    assert refused == control.Refused(7, "unexpected", ("it cannot take connections: No such file or directory",))
 
 
 def test_taker_that_never_answers(make: Callable[..., Member]) -> None:
@@ -351,7 +352,7 @@ def test_nobody_there(giver: Member) -> None:
     stays(giver, id_, peer)
 
 
-# -- forgeries -----------------------------------------------------------------------------------------------------------
+# -- forgeries ---------------------------------------------------------------------------------------------------------
 
 
 class Stranger:
@@ -515,7 +516,7 @@ def test_a_taker_of_another_user(giver: Member, taker: Member, monkeypatch: pyte
     """Nor is a connection given to one."""
     id_, peer = pair(giver)
     monkeypatch.setattr(os, "getuid", lambda: 123_456)
-    with pytest.raises(Refused, match="is none of ours|Connection reset"):
+    with pytest.raises(Refused, match=r"is none of ours|Connection reset"):
         giver.call("transfer", id_, taker.actor_id)
 
     stays(giver, id_, peer)

@@ -1,4 +1,4 @@
-"""TLS for guests: it verifies, always, and whatever goes wrong ends the connection. Nothing ever flows in plain again."""
+"""TLS for guests: it verifies, always, and whatever goes wrong ends the connection. Nothing flows in plain again."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def is_closed(actor: Actor, id_: str) -> bool:
     return True
 
 
-# -- that it works -------------------------------------------------------------------------------------------------------
+# -- that it works -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["localhost", "127.0.0.1", "a.wild.example"])
@@ -170,7 +170,12 @@ def test_active_mode_goes_on_encrypted(actor: Actor, local: Issued) -> None:
     actor.call("upgrade-to-tls-client", id_, "localhost")
     secure = server.done()
     data = bytes(range(256)) * 1000
-    sender = threading.Thread(target=lambda: (secure.sendall(data), secure.unwrap()))
+
+    def send() -> None:
+        secure.sendall(data)
+        secure.unwrap()
+
+    sender = threading.Thread(target=send)
     sender.start()
     found = b""
     while len(found) < len(data):
@@ -227,7 +232,7 @@ def test_the_end_is_announced(actor: Actor, local: Issued) -> None:
     assert secure.recv(1) == b""
 
 
-# -- that it verifies ----------------------------------------------------------------------------------------------------
+# -- that it verifies --------------------------------------------------------------------------------------------------
 
 
 def refused(actor: Actor, issued: Issued, name: str, why: str) -> None:
@@ -291,14 +296,14 @@ def test_a_client_that_does_not_trust_us(actor: Actor) -> None:
     """Its alert ends the connection on our side as well."""
     id_, peer = accepted(actor)
     client = Peer(peer, ssl.create_default_context(), server_hostname="localhost")
-    with pytest.raises(Refused, match="the TLS handshake failed|Connection reset"):
+    with pytest.raises(Refused, match=r"the TLS handshake failed|Connection reset"):
         actor.call("upgrade-to-tls-server", id_)
         actor.call("receive", id_, 1)  # TLS 1.3 clients verify after the server is done
         raise Refused("the TLS handshake failed later")
     client.join(WAIT_S)
 
 
-# -- that it fails closed ------------------------------------------------------------------------------------------------
+# -- that it fails closed ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["", "x" * 300, "a\0b", ".localhost", "local host", "\ud7ff" * 80])
@@ -495,7 +500,7 @@ def test_a_renewed_certificate_is_used(make: Callable[..., Actor], authority: Au
         client.done()
 
 
-# -- after the handshake -------------------------------------------------------------------------------------------------
+# -- after the handshake -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("mode", ["passive", "active"])
