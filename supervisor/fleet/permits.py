@@ -72,10 +72,11 @@ def _tcp(held: Options, asked: Options) -> list[str]:
 
 
 def _larger(held: Options, asked: Options, limits: Mapping[str, int]) -> list[str]:
+    """What is not said is the default, which may be more than the parent has."""
     return [
-        f"{name} of {asked[name]} (the parent has {held.get(name, default)})"
+        f"{name} of {asked.get(name, default)} (the parent has {held.get(name, default)})"
         for name, default in limits.items()
-        if asked.get(name, 0) > held.get(name, default)
+        if asked.get(name, default) > held.get(name, default)
     ]
 
 

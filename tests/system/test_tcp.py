@@ -169,6 +169,26 @@ def test_much_data_through_a_slow_guest(porter: Porter) -> None:
     assert max(int(note.split()[1]) for note in porter.notes() if note.startswith("data")) <= 1 << 16
 
 
+def test_back_to_passive_calls_data_back(tree: RunningTree, porter: Porter) -> None:
+    """Data that waits for the guest's turn is read by receive instead: on-data is not called, and nothing of it is
+    recorded."""
+    first, first_peer = porter.pair()
+    second, second_peer = porter.pair()
+    porter.ask("set-active", second, "active")
+    found: list[bytes] = []
+    going = threading.Thread(target=lambda: found.append(bytes(porter.ask("go-back", first, second))))
+    going.start()
+    until(lambda: tree.status(porter.path).state == "processing", "the guest to wait")
+    second_peer.sendall(b"data")
+    until(lambda: tree.status(porter.path).queued, "on-data to wait")
+    first_peer.sendall(b"!")
+    going.join(DEADLINE_S)
+
+    assert found == [b"data"]
+    assert porter.notes() == []
+    assert "Replay complete" in tree.cli("replay", porter.path)
+
+
 def test_a_server_without_callbacks(porter: Porter) -> None:
     """accept, receive and send, in one call after the other."""
     listener = porter.ask("listen", "127.0.0.1:0")

@@ -135,6 +135,18 @@ EXPORT(do_client, PORTER, "upgrade-to-tls-client", "(id: string, name: string)")
     return settled(state, call(tcp_client, param[0], param[1]));
 }
 
+/* Wait for something on one connection; then go back to passive mode on another, and read that. */
+EXPORT(go_back, PORTER, "go-back", "(waited-for: string, id: string) -> list<u8>")
+{
+    value waited = call(tcp_receive, param[0], u32(1));
+    if (!is_ok(waited))
+        return fail(as_text(payload(waited)));
+    value set = call(tcp_set_active, param[1], text("passive"));
+    if (!is_ok(set))
+        return fail(as_text(payload(set)));
+    return passed_on(state, call(tcp_receive, param[1], u32(100)));
+}
+
 EXPORT(crash, PORTER, "crash", "()")
 {
     panic();
