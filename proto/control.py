@@ -241,8 +241,6 @@ class Expect(Message, tag="expect", frozen=True):
     socket: str
     """Path at which to wait."""
     token: bytes
-    sender: str
-    """Path of that actor."""
     expires_ms: int
     target: str = ""
 

@@ -41,7 +41,7 @@ def pass_connection(asking: Asking) -> None:
             asking.refuse(str(message.data[0]) if message.data else f"{life.actor.id} has ended")
 
     timer = services.loop.call_later(ANSWER_MS, lambda: asking.refuse(f"{life.actor.id} does not answer"))
-    expect = control.Expect(0, socket, token, asking.life.actor.path, EXPIRES_MS)
+    expect = control.Expect(0, socket, token, EXPIRES_MS)
     services.links.question(life, expect, Pending(b"", 0, False, answered))
 
 

@@ -53,7 +53,7 @@ class Member(Actor):
     def expects(self) -> tuple[Any, bytes]:
         """What its worker answers the root's word, and the token."""
         token = secrets.token_bytes(16)
-        message = control.Expect(7, self.landing, token, "/sender", self.expires_ms)
+        message = control.Expect(7, self.landing, token, self.expires_ms)
         return expect(self, message), token
 
 
@@ -501,6 +501,21 @@ def test_a_giver_that_says_nothing(stranger: Stranger, taker: Member) -> None:
     taker.alarms.ring(time.monotonic_ns() + passing.COMMIT_NS)
 
     assert stranger.hear() == b""
+
+
+def test_a_crowd(taker: Member, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So many may stand there and say nothing; the next is turned away, until one leaves."""
+    monkeypatch.setattr(passing, "VISITORS_MAX", 3)
+    crowd = [Stranger(taker) for _ in range(3)]
+    landing = taker.service(Tcp)._landing
+    assert landing is not None
+    until(lambda: len(landing.visitors) == 3, "the crowd")
+    late = Stranger(taker)
+    assert late.hear() == b""
+    crowd[0].sock.close()
+    until(lambda: len(landing.visitors) == 2, "one to leave")
+    for each in (late, *crowd):
+        each.sock.close()
 
 
 def test_another_user(taker: Member, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 HANDLE_TRANSFER: Final = f"{CLIENT}.handle-connection-transfer"
 EXPECTED_MAX: Final = 64
 """Connections announced to an actor that have not come yet."""
+VISITORS_MAX: Final = 64
+"""Who has come and not handed anything over yet; more are turned away."""
 COMMIT_NS: Final = 5_000_000_000
 """Time for a sender to say that it is ours."""
 WORDS_BYTES_MAX: Final = 1024
@@ -130,6 +132,8 @@ class Landing:
         self._admit = admit
         self._sock: socket.socket | None = None
         self._path = ""
+        self.visitors: set[Visitor] = set()
+        """Those that have not handed anything over yet. The loop's thread."""
         self._expected: dict[bytes, int] = {}
         """Token -> until when."""
 
@@ -183,10 +187,10 @@ class Landing:
             visitor, _ = sock.accept()
         except OSError:
             return
-        if _uid(visitor) != os.getuid():
+        if _uid(visitor) != os.getuid() or len(self.visitors) >= VISITORS_MAX:
             visitor.close()
             return
-        Visitor(self, visitor, self._context, self._loop, self._admit)
+        self.visitors.add(Visitor(self, visitor, self._context, self._loop, self._admit))
 
 
 class Visitor:
@@ -244,6 +248,7 @@ class Visitor:
             self._leave()
             return
         self._patience.call_off()
+        self._landing.visitors.discard(self)
         self._loop.forget(self._sock)
         params = String(connection.id)
         self._context.deliver(HANDLE_TRANSFER, params, then=lambda notice: self._told(connection, notice))
@@ -266,6 +271,7 @@ class Visitor:
     def _leave(self) -> None:
         """Nothing more to say; what was not given to us stays where it was."""
         self._patience.call_off()
+        self._landing.visitors.discard(self)
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close(hands_over=True)
