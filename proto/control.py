@@ -160,6 +160,10 @@ class Init(Message, tag="init", frozen=True):
     """The state is one of another package: the guest's ``migrate`` is called with it, or its type is checked."""
     has_children: bool = False
     """Children that its guest has spawned in the incarnation before are there (update)."""
+    content: str = ""
+    """Directory of the tree's content-addressed store (theater.content); empty if it is not granted."""
+    listeners: str | None = None
+    """Path of the socket where the worker gets its listening socket from (supervisor.listeners); None: it has none."""
 
 
 class Ping(Message, tag="ping", frozen=True):

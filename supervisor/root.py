@@ -27,6 +27,7 @@ from supervisor.fleet.lives import Actor, Life, Register
 from supervisor.fleet.services import Directories, Services
 from supervisor.fleet.subscriptions import Subscriptions
 from supervisor.fleet.updates import UPDATE_PACKAGE, Updates
+from supervisor.listeners import Listeners
 from supervisor.loop import Loop
 from supervisor.notify import notify
 from supervisor.packages import Packages
@@ -164,7 +165,10 @@ class Root:
         s.forest.on_observed = self._observed
         s.forest.on_up = self._tree_up
         s.forest.on_down = lambda root, reason, started: self._tree_down(root, reason, started, families)
+        self._listeners = Listeners(s)
+        s.listeners_path = self._listeners.path
         deaths.on_end.append(self._life_ended)
+        deaths.on_end.append(self._listeners.on_end)
         deaths.on_end.append(lambda life: s.loop.call_soon(lambda: subscriptions.on_actor_gone(life.actor)))
         deaths.on_end.append(lambda life: s.loop.call_soon(lambda: _bury(s.register, life.actor)))
         updates.on_switched = [heartbeat.watch, lambda life: self._progress("started", life)]
@@ -312,6 +316,7 @@ class Root:
         s.spawner.close()
         s.history.close()
         s.sockets.close()
+        self._listeners.close()
         s.loop.close()
         os.close(self._lifeline_in)
         os.close(self._lifeline_out)

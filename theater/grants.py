@@ -10,18 +10,38 @@ from typing import Final
 
 RUNTIME: Final = "theater:simple/runtime"
 SUPERVISOR: Final = "theater:simple/supervisor"
+STORE: Final = "theater:simple/store"
 WASI: Final = "wasi"
 HTTP: Final = "wasi:http/incoming-handler"
 HTTP_CLIENT: Final = "wasi:http/outgoing-handler"
 TCP: Final = "theater:simple/tcp"
+TIMER: Final = "theater:simple/timer"
+RANDOM: Final = "theater:simple/random"
+TIMING: Final = "theater:simple/timing"
+ENVIRONMENT: Final = "theater:simple/environment"
+FILESYSTEM: Final = "theater:simple/filesystem"
+LOOP: Final = "theater:simple/loop"
+ASSEMBLER: Final = "wisp:assembler/runtime"
+TERMINAL: Final = "theater:simple/terminal"
+PROCESS: Final = "theater:simple/process"
 
 SHORT_NAMES: Final[dict[str, str]] = {
     "runtime": RUNTIME,
     "supervisor": SUPERVISOR,
+    "store": STORE,
     "wasi": WASI,
     "http": HTTP,
     "http-client": HTTP_CLIENT,
     "tcp": TCP,
+    "timer": TIMER,
+    "random": RANDOM,
+    "timing": TIMING,
+    "environment": ENVIRONMENT,
+    "filesystem": FILESYSTEM,
+    "loop": LOOP,
+    "assembler": ASSEMBLER,
+    "terminal": TERMINAL,
+    "process": PROCESS,
 }
 """Names a manifest may use."""
 

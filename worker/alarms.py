@@ -6,8 +6,11 @@ import heapq
 import threading
 from collections.abc import Callable
 from itertools import count
+from typing import Final
 
 Ring = Callable[[], None]
+SWEEP_AT_LEAST: Final = 64
+"""Alarms that may lie there called off."""
 
 
 class Alarm:
@@ -33,6 +36,7 @@ class Alarms:
         self._lock = threading.Lock()
         self._heap: list[tuple[int, int, Alarm]] = []
         self._numbers = count()
+        self._sweep_at = SWEEP_AT_LEAST
         self.next_ns: int | None = None
         """When to look again."""
 
@@ -40,6 +44,8 @@ class Alarms:
         """Have ``ring`` called in the post thread at a time of the monotonic clock. It must not wait for anything."""
         alarm = Alarm(at_ns, ring)
         with self._lock:
+            if len(self._heap) >= self._sweep_at:
+                self._sweep()
             heapq.heappush(self._heap, (at_ns, next(self._numbers), alarm))
             is_first = self._heap[0][2] is alarm
             self.next_ns = self._heap[0][0]
@@ -60,3 +66,9 @@ class Alarms:
                 found.append(heapq.heappop(self._heap)[2])
             self.next_ns = self._heap[0][0] if self._heap else None
         return found
+
+    def _sweep(self) -> None:
+        """Forget those called off, however late they were due. Done when there may be as many of them as others."""
+        self._heap = [each for each in self._heap if not each[2].is_off]
+        heapq.heapify(self._heap)
+        self._sweep_at = 2 * len(self._heap) + SWEEP_AT_LEAST

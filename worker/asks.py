@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 from typing import Any, Final
@@ -35,8 +36,7 @@ class Asks:
         self._waiting: dict[int, SimpleQueue[tuple[Any, list[bytes]]]] = {}
         self.is_released = False
         """A stop is pending: the guest gets no more answers, so that it can return (L5.3)."""
-        self.on_release: list[Callable[[], None]] = []
-        """Wakes what else the guest waits in. Called by any thread, more than once."""
+        self._stop_fd: int | None = None
 
     def ask(self, function: str, arguments: dict[str, Any], bodies: Sequence[bytes]) -> Outcome:
         """Ask and wait. An error of the root, and a stop that arrives meanwhile, are raised as ActorError."""
@@ -72,9 +72,21 @@ class Asks:
     def release(self) -> None:
         """Fail what is under way and what the guest may still ask with ``shutting-down``. Any thread."""
         self.is_released = True
+        if self._stop_fd is not None:
+            os.eventfd_write(self._stop_fd, 1)
         self.abandon()
-        for wake in list(self.on_release):
-            wake()
+
+    @property
+    def stop_fd(self) -> int:
+        """A descriptor that is readable from ``release`` on, for host calls that wait for something else. Guest thread.
+
+        Either this sees that it is released already, or ``release`` sees the descriptor: so it is made first.
+        """
+        if self._stop_fd is None:
+            self._stop_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+            if self.is_released:
+                os.eventfd_write(self._stop_fd, 1)
+        return self._stop_fd
 
     def abandon(self) -> None:
         """Fail what is under way: no answer will come."""

@@ -69,13 +69,17 @@ def open_parent(directory: int, path: str) -> tuple[int, str]:
 def _openat2(directory: int, path: bytes, flags: int, mode: int) -> int:
     how = _how.pack(flags, mode if flags & os.O_CREAT else 0, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS)
     for _ in range(TRIES):
-        fd = int(_libc.syscall(SYS_OPENAT2, directory, path, how, len(how)))
+        fd = int(_openat2_call(ctypes.c_long(directory), path, how, ctypes.c_size_t(len(how))))
         if fd >= 0:
             return fd
         number = ctypes.get_errno()
         if number not in (errno.EAGAIN, errno.EINTR):
             break
     raise OSError(number, os.strerror(number), os.fsdecode(path))
+
+
+def _openat2_call(*arguments: object) -> int:
+    return int(_libc.syscall(ctypes.c_long(SYS_OPENAT2), *arguments))
 
 
 def _has_openat2() -> bool:

@@ -42,6 +42,17 @@ class HostContext:
         return self._inc.asks.is_released
 
     @property
+    def exchange(self) -> Any:
+        """Where the response to the HTTP request under way goes meanwhile, or None."""
+        running = self._inc.machine.running
+        return getattr(running.waiter, "exchange", None) if running is not None else None
+
+    @property
+    def content(self) -> str:
+        """The directory of the tree's content-addressed store."""
+        return self._inc.init.content
+
+    @property
     def has_children(self) -> bool:
         """The guest has asked for a child (L5.5)."""
         return self._inc.has_children
@@ -85,24 +96,27 @@ class HostContext:
             found = services.setdefault(kind, kind(self))  # the post thread may ask at the same time
         return found
 
+    def renew(self) -> None:
+        """The guest is a fresh instance."""
+        self._inc.renew_services()
+
     def deliver(
         self,
         function: str,
         *params: Value,
         merge_key: str | None = None,
         then: Then | None = None,
-        still: Callable[[], bool] | None = None,
+        wanted: Callable[[], bool] | None = None,
     ) -> None:
         """Have a function of the guest called when its turn comes."""
         payload = cgrf.encode(Tuple(params))
-        self._inc.tell(HostCall(function=function, payload=payload, merge_key=merge_key, then=then, still=still))
-
-    def on_stopping(self, wake: Callable[[], None]) -> None:
-        """Have a wait of the guest ended when a stop comes, or at once."""
-        self._inc.asks.on_release.append(wake)
-        if self._inc.asks.is_released:
-            wake()
+        self._inc.tell(HostCall(function=function, payload=payload, merge_key=merge_key, then=then, wanted=wanted))
 
     def at(self, at_ns: int, ring: Callable[[], None]) -> Alarm:
         """Have something done in the post thread at a time of the monotonic clock."""
         return self._inc.alarms.at(at_ns, ring)
+
+    @property
+    def stop_fd(self) -> int:
+        """Readable as soon as the actor is to stop."""
+        return self._inc.asks.stop_fd

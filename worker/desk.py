@@ -17,6 +17,7 @@ from zmq.backend import Socket as _Core
 from proto import operation
 from proto.envelope import PREFIX_BYTES, MessageClass, OversizedFrame, WireError, check_bodies, class_of
 from proto.limits import BODY_BYTES_MAX
+from theater import http
 from theater.chain.keyed import KEY_CHARS_MAX
 from worker.logs import Logs
 from worker.machine_notices import Call, Cancel, UpdatePackage
@@ -51,6 +52,8 @@ class Caller(msgspec.Struct, frozen=True, gc=False):
     identity: bytes
     id: int
     is_void: bool = False
+    is_http: bool = False
+    """It wants an HTTP response: status and headers, and the body, as two bodies of the answer."""
 
 
 class Desk:
@@ -60,6 +63,8 @@ class Desk:
         self.lock = threading.Lock()
         self.message_bytes_max = BODY_BYTES_MAX
         self.is_closed = False
+        self.http_function: str | None = None
+        """The guest's function that answers HTTP requests, if that is granted."""
         self._logs = logs
         self._metrics = metrics
         self.socket: Any = context.socket(zmq.ROUTER)
@@ -89,7 +94,22 @@ class Desk:
     def answer(self, caller: Caller, response: bytes | None) -> None:
         """Send a caller its result."""
         header = _ANSWERS.encode(operation.Returned(caller.id))
-        self._send(caller.identity, header, None if caller.is_void else response)
+        if caller.is_http:
+            self._answer_http(caller, header, response or b"")
+        else:
+            self._send(caller.identity, header, None if caller.is_void else response)
+
+    def _answer_http(self, caller: Caller, header: bytes, response: bytes) -> None:
+        try:
+            found = http.response_of(response)
+        except (http.BadResponse, ValueError) as error:
+            self.refuse(caller, "internal", (str(error),))
+            return
+        head = msgspec.msgpack.encode((found.status, found.headers))
+        try:
+            self.socket.send_multipart((caller.identity, header, head, found.body), zmq.NOBLOCK)
+        except zmq.ZMQError as error:
+            self._lost(error)
 
     def refuse(self, caller: Caller, kind: str, data: tuple[Any, ...]) -> None:
         """Send a caller its error."""
@@ -112,11 +132,14 @@ class Desk:
                 _send(socket, header, _MORE_FOLLOWS)
                 _send(socket, body, _NO_WAIT)
         except zmq.ZMQError as error:
-            if error.errno not in (zmq.EHOSTUNREACH, zmq.EAGAIN):
-                raise
-            self._metrics.replies_lost += 1
-            if error.errno == zmq.EAGAIN:
-                self._logs.warn("slow caller", f"a caller leaves {SEND_HWM} answers unread: further ones are lost")
+            self._lost(error)
+
+    def _lost(self, error: zmq.ZMQError) -> None:
+        if error.errno not in (zmq.EHOSTUNREACH, zmq.EAGAIN):
+            raise error
+        self._metrics.replies_lost += 1
+        if error.errno == zmq.EAGAIN:
+            self._logs.warn("slow caller", f"a caller leaves {SEND_HWM} answers unread: further ones are lost")
 
     def _read(self, frames: list[bytes]) -> Any:
         bodies = frames[2:]
@@ -144,7 +167,19 @@ class Desk:
                 idempotency_key=message.idempotency_key,
                 posted=message.posted,
             )
+        if type(message) is operation.HttpRequest:
+            return self._http(identity, message, bodies[0] if bodies else b"")
         return _OTHERS[type(message)](identity, message)
+
+    def _http(self, identity: bytes, message: operation.HttpRequest, body: bytes) -> Call:
+        caller, key = Caller(identity, message.id, is_http=True), (identity, message.id)
+        if self.http_function is None:
+            return Call(function="handle-http-request", waiter=caller, key=key, refusal=NO_HTTP)
+        payload = http.request_params(
+            message.method, message.scheme, message.authority, message.path_with_query, message.headers, body
+        )
+        received = time.monotonic_ns()
+        return Call(function=self.http_function, payload=payload, waiter=caller, key=key, received_ns=received)
 
     def _check_size(self, bodies: list[bytes]) -> None:
         for body in bodies:
@@ -173,11 +208,6 @@ def request_number(header: bytes) -> int | None:
     return None
 
 
-def _http(identity: bytes, message: operation.HttpRequest) -> Call:
-    caller = Caller(identity, message.id)
-    return Call(function="handle-http-request", waiter=caller, key=(identity, message.id), refusal=NO_HTTP)
-
-
 def _update(identity: bytes, message: operation.UpdatePackage) -> UpdatePackage:
     caller = Caller(identity, message.id)
     return UpdatePackage(function="update-package", payload=message.package, waiter=caller, key=(identity, message.id))
@@ -188,7 +218,6 @@ def _cancel(identity: bytes, message: operation.Cancel) -> Cancel:
 
 
 _OTHERS: Final[dict[type, Any]] = {
-    operation.HttpRequest: _http,
     operation.UpdatePackage: _update,
     operation.Cancel: _cancel,
 }

@@ -43,9 +43,9 @@ class Guest:
 
     def run(self, operation: n.Operation) -> Any:
         """Run one operation, holding the desk before and after, not meanwhile; the notice says how it ended."""
+        if isinstance(operation, n.HostCall) and operation.wanted is not None and not operation.wanted():
+            return n.Rejected("unexpected", (f"{operation.function}: not wanted any more",))
         params = recorded = operation.payload
-        if isinstance(operation, n.HostCall) and operation.still is not None and not operation.still():
-            return n.Rejected("unexpected", ("called off",))
         if type(params) is child_events.ChildEvent:
             params, recorded = child_events.params(operation)
         budget = self._call_ticks if operation.deadline_ms is None else ticks(operation.deadline_ms)

@@ -22,7 +22,7 @@ from worker.alarms import Alarms
 from worker.asks import Asks
 from worker.holding import Holding
 from worker.machine import Machine
-from worker.machine_actions import Action, InterruptGuest
+from worker.machine_actions import Action, InterruptGuest, Run
 from worker.machine_notices import Cancel
 from worker.machine_state import Rules
 
@@ -101,6 +101,8 @@ class Incarnation:
         self.services: dict[Any, Any] = {}
         """What host interfaces keep for this actor, by what makes it."""
         self.alarms = Alarms(self.post_bell.ring)
+        self.server: Any = None
+        """The actor's port (worker.http.server), if it has one."""
         self.step: str | None = None
         """A start-up step the root was not told of yet."""
 
@@ -143,6 +145,15 @@ class Incarnation:
             renew = getattr(service, "renew", None)
             if renew is not None:
                 renew()
+
+    def submit(self, notice: Any) -> None:
+        """Hand in work, or take it back, from a thread of a host interface's."""
+        for action in self.feed(notice):
+            if type(action) is Run:
+                self.work.append(action)
+                self.guest_bell.ring()
+            else:
+                self.say(action)
 
     def tell(self, notice: Any) -> None:
         """Have the machine told of something by the post thread. Any thread."""

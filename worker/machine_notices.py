@@ -56,8 +56,8 @@ class HostCall(Operation, eq=False, kw_only=True):
 
     then: Any = None
     """Called with the notice of how it ended, by the guest thread."""
-    still: Any = None
-    """Asked by the guest thread when its turn comes: False drops it, and nothing is recorded. None: no question."""
+    wanted: Any = None
+    """Asked by the guest thread before it begins; false: it is dropped."""
     merge_key: str | None = None
     """Ticks: at most one of a key waits; further ones raise its missed-count."""
     child: str | None = None

@@ -11,10 +11,9 @@ import zmq
 from theater.errors import from_wire
 from worker import machine_actions as act
 from worker import machine_notices as n
-from worker.desk import Caller
 from worker.guest import Guest
 from worker.incarnation import Incarnation
-from worker.post import give
+from worker.post import Orderer, give
 
 
 class Operations:
@@ -104,7 +103,7 @@ class Operations:
 
     def _reply(self, action: Any) -> None:
         holding = self._inc.holding
-        if type(action.waiter) is not Caller:
+        if type(action.waiter) is Orderer:
             self._inc.say(action)
         elif holding is not None and holding.hold(self._inc.recorder.seq, action):
             self._inc.post_bell.ring()  # have what it waits for sent
@@ -157,6 +156,8 @@ class Operations:
         self._sit_down()
         self._inc.step = None
         self._inc.announce()
+        if self._inc.server is not None:
+            self._inc.server.start()
 
     def _leave(self, action: act.Leave) -> n.Left:
         """The orderly end (L5, steps 5 to 7). The post thread tends the desk meanwhile."""
@@ -167,6 +168,8 @@ class Operations:
         self._leave_desk()
         if inc.has_children and not inc.is_orphan:
             inc.stop_children()
+        if inc.server is not None:
+            inc.server.drain()
         inc.close_services()
         inc.recorder.shutdown(action.cause)
         return n.Left()

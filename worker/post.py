@@ -85,7 +85,7 @@ class Post:
             control.Refused: self._answered,
             control.Init: self._second_init,
             control.HandOver: lambda message, bodies: self._feed(n.HandOver(Orderer(message.id))),
-            control.TakeBack: lambda message, bodies: self._feed(n.TakeBack(Orderer(message.id))),
+            control.TakeBack: self._take_back,
             control.TakeAgain: lambda message, bodies: self._take_again(message),
             control.Retire: lambda message, bodies: self._feed(n.Retire(Orderer(message.id))),
             control.Expect: lambda message, bodies: self._expect(message),
@@ -263,6 +263,11 @@ class Post:
         for notice in child_events.notices(message, bodies, self._inc.logs):
             self._feed(notice)
 
+    def _take_back(self, message: control.TakeBack, bodies: list[bytes]) -> None:
+        self._feed(n.TakeBack(Orderer(message.id)))
+        if self._inc.server is not None:
+            self._inc.server.resume()
+
     def _take_again(self, message: control.TakeAgain) -> None:
         self._inc.init.set_aside.pop(message.digest, None)
 
@@ -314,6 +319,8 @@ class Post:
         """Between two operations, for good: what is recorded is all there is."""
         recorder, waiter = self._inc.recorder, action.waiter
         assert isinstance(waiter, Orderer) and recorder.head is not None
+        if self._inc.server is not None:
+            self._inc.server.pause()
         self._send(control.HandedOver(waiter.id, recorder.seq, recorder.head), [self._inc.state])
 
     def _forward(self, action: act.Forward) -> None:
@@ -348,6 +355,8 @@ class Post:
                     self._ask_update(message)
                 case act.Exit():
                     self._exit(message.cause)
+                case act.InterruptGuest():
+                    pass  # performed by feed
                 case n.HostCall():
                     message.received_ns = time.monotonic_ns()
                     self._feed(message)
@@ -416,7 +425,9 @@ def give(desk: Any, action: act.Action) -> None:
     """Send a caller its answer. Only with the desk's lock held."""
     assert isinstance(action, act.Answer | act.Refuse)
     caller: Caller = action.waiter
-    if isinstance(action, act.Answer):
+    if type(caller) is not Caller:
+        action.waiter.settle(action)  # somebody in this process (worker.http.visitor)
+    elif isinstance(action, act.Answer):
         desk.answer(caller, action.response)
     else:
         desk.refuse(caller, action.kind, action.data)

@@ -7,7 +7,7 @@ ever executed: the record answers. Whatever the guest does must be what the reco
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, Protocol
 
 from theater import cgrf, replay
 from theater.actor import ActorOptions
@@ -62,6 +62,16 @@ class _Incompatible(Exception):
     """The chain cannot be replayed with what is at hand; the text says why."""
 
 
+class Revival(Protocol):
+    """Told of host calls that gave an instance what it may still hold when it goes on live, such as open files."""
+
+    def revive(self, interface: str, function: str, given: Value, output: Value) -> None:
+        """One such call, with what was answered."""
+
+    def renew(self) -> None:
+        """What comes belongs to a fresh instance, which holds nothing."""
+
+
 class Replayer:
     """One replay. ``state`` is the committed state at the position reached, encoded."""
 
@@ -109,16 +119,15 @@ class Replayer:
         self._knows_state = state is not None
         self._children = children or {}
         self._keeps_door = False
-        self.revivals: list[payloads.HostCall] = []
-        """Host calls of the present instance that gave it what it may still hold, such as open files."""
+        self._revival: Revival | None = None
         self.snapshots = 0
         """How many were compared with the state that was computed."""
         self.is_initialised = False
         """The present incarnation's ``init`` has returned, or was not to be called."""
 
-    def rebuild(self) -> tuple[ReplaySummary, Door | None]:
+    def rebuild(self, revival: Revival) -> tuple[ReplaySummary, Door | None]:
         """Replay, and return the instance that has lived through all of it; None if no instance has."""
-        self._keeps_door = True
+        self._keeps_door, self._revival = True, revival
         summary = self.run()
         if not summary.success or self.call_in_progress is not None:
             self._close()
@@ -263,7 +272,8 @@ class Replayer:
     def _entered(self) -> Door:
         if self._door is None:
             self._door = self._make_door(self)
-            self.revivals.clear()
+            if self._revival is not None:
+                self._revival.renew()
             self._contract = contract.Contract(self._door.functions, self._options)
         return self._door
 
@@ -417,8 +427,8 @@ class Replayer:
         if not same(given, told.input):
             place = first_difference(told.input, given, "input")
             self._differ(event, replay.INPUT, place, shown(told.input), shown(given))
-        if self._keeps_door and registry.is_revived(interface, function):
-            self.revivals.append(told)
+        if self._revival is not None and registry.is_revived(interface, function):
+            self._revival.revive(interface, function, told.input, told.output)
         self._cursor.advance()
         if self._door is not None:
             self._arm(self._door)

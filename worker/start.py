@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from proto import control
+from theater import http
 from theater.actor import ActorOptions
+from theater.grants import HTTP
 from worker import machine_notices as n
 from worker import repeats
 from worker.context import HostContext
@@ -24,7 +26,6 @@ from worker.interfaces.registry import Dispatcher
 from worker.repeats import Repeats
 
 if TYPE_CHECKING:
-    from theater.chain.payloads import HostCall
     from worker.replaying import MakeDoor
 
 
@@ -50,14 +51,12 @@ def load(inc: Incarnation, preloaded: Any, bodies: list[bytes]) -> Door:
         )
 
     live = Dispatcher(HostContext(inc))
-    rebuilt = None if init.history is None else _rebuilt(inc, init.history, instance, step)
-    if rebuilt is None:
+    door = None if init.history is None else _rebuilt(inc, init.history, instance, live, step)
+    if door is None:
+        inc.renew_services()
         door = instance(live)
     else:
-        door, revivals = rebuilt
         door.answer_from(live)
-        for call in revivals:
-            live.revive(call.interface, call.function, call.input, call.output)
     for warning in (*remarks(engine, module), *door.warnings):
         inc.logs.put("warning", "worker", warning)
     if init.history is None:
@@ -70,7 +69,22 @@ def load(inc: Incarnation, preloaded: Any, bodies: list[bytes]) -> Door:
     inc.door = door
     inc.reopen = lambda: instance(live, tell=lambda name: None)
     step("services")
+    if HTTP in init.grants:
+        _serve_http(inc, door, init.grants[HTTP])
     return door
+
+
+def _serve_http(inc: Incarnation, door: Door, grant: dict[str, Any]) -> None:
+    """Have HTTP requests answered, those of handles and, if the actor has a port, of anybody."""
+    function = next((each for each in http.FUNCTIONS if each in door.functions), None)
+    inc.desk.http_function = function
+    if inc.init.listeners is None:
+        return
+    if function is None:
+        raise StartError("services", f"http: the actor exports neither {' nor '.join(http.FUNCTIONS)}")
+    from worker.http.server import Server, listener
+
+    inc.server = Server(inc, listener(inc.init.listeners), function, grant)
 
 
 def _taken_over(inc: Incarnation, door: Door) -> bytes:
@@ -90,11 +104,9 @@ def _repeats(inc: Incarnation) -> Repeats:
 
 
 def _rebuilt(
-    inc: Incarnation, history: str, instance: MakeDoor, step: Callable[[str], None]
-) -> tuple[Door, list[HostCall]] | None:
+    inc: Incarnation, history: str, instance: MakeDoor, live: Dispatcher, step: Callable[[str], None]
+) -> Door | None:
     """Play the recorded chain back, up to its tip; None if the instance that lived to the tip is of no use any more.
-
-    With the instance come the host calls that gave it what it may still hold.
 
     Sets the state, and whether ``init`` is still to be called.
     """
@@ -115,13 +127,13 @@ def _rebuilt(
     if not report.ok:
         raise StartError("replay", f"the recorded chain is broken: {report.first_bad}")
     replayer = Replayer(instance, events, inc.options, package=inc.init.digest, children=children)
-    summary, door = replayer.rebuild()
+    summary, door = replayer.rebuild(live)
     if not summary.success:
         raise StartError("replay", str(summary))
     inc.state = replayer.state
     inc.resumes = replayer.is_initialised
     step("replay")
-    return None if door is None else (door, replayer.revivals)
+    return door
 
 
 def options_of(init: control.Init) -> ActorOptions:

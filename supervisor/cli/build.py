@@ -1,4 +1,4 @@
-"""Build the actor in a directory that `theater new` has begun (or one like it)."""
+"""Build the actors in directories that `theater new` has begun (or ones like it), or of single files in C or Rust."""
 
 from __future__ import annotations
 
@@ -8,22 +8,23 @@ from pathlib import Path
 
 from supervisor.cli import exits
 from supervisor.cli.options import examples
-from supervisor.cli.output import say, write
+from supervisor.cli.output import say, size, write
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
-    examples(parser, "  theater build\n  theater build my-actor\n")
-    parser.add_argument("directory", nargs="?", default=".", metavar="DIR", help="default: this one")
+    examples(parser, "  theater build\n  theater build my-actor\n  theater build counter.c\n")
+    parser.add_argument("paths", nargs="*", default=["."], metavar="DIR|FILE", help="default: this directory")
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the verb."""
     from supervisor.kits.kit import build
 
-    began = time.monotonic()
-    say(f"building {args.directory} …")
-    package = build(Path(args.directory).resolve())
-    say(f"built in {time.monotonic() - began:.1f} s, {package.stat().st_size / 1e6:.1f} MB")
-    write(f"{package}\n")
+    for path in args.paths:
+        began = time.monotonic()
+        say(f"building {path} …")
+        package = build(Path(path).resolve())
+        say(f"built in {time.monotonic() - began:.1f} s, {size(package.stat().st_size)}")
+        write(f"{package}\n")
     return exits.OK

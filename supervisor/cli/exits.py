@@ -35,6 +35,7 @@ _BY_KIND: dict[type[ActorError], int] = {
 _BY_NAME = {
     "ConfigError": CONFIGURATION,
     "NotRunning": NOT_RUNNING,
+    "UnknownContent": UNKNOWN_NAME,
     "NotTrusted": NOT_PERMITTED,
     "SupervisorGone": NOT_RUNNING,
     "GoneWhileAsking": NOT_RUNNING,

@@ -43,6 +43,7 @@ VERBS: dict[str, str] = {
     "terminate": "kill actors at once",
     "stop": "stop the tree, or some of its actors",
     "doctor": "is the store sound, and what can be done about it",
+    "store": "what actors keep by its SHA-256, and what becomes of it",
     "vacuum": "remove the oldest history and give the space back",
     "completion": "shell completion for bash, zsh or fish",
 }

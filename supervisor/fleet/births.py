@@ -22,6 +22,7 @@ from supervisor.fleet.spares import Spare, Spares, endpoint_name
 from supervisor.packages import Prepared
 from supervisor.sockets import send
 from theater.cause import START_FAILED, UPDATED, Cause
+from theater.grants import HTTP, STORE
 
 RING_BYTES = 256 * 1024
 CHILDREN = ".children"
@@ -211,7 +212,9 @@ class Births:
             recovered=state.recovered,
             origin=state.origin,
             migrates=is_beside,
+            listeners=self._s.listeners_path if spec.grants.get(HTTP, {}).get("listen") else None,
             has_children=is_beside and self._s.forest.has(family_of(life)),
+            content=self._s.dirs.content if STORE in spec.grants else "",
         )
         return init, bodies
 

@@ -10,8 +10,10 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from theater.addresses import within
-from theater.grants import HTTP, HTTP_CLIENT, TCP, WASI, short_name
+from supervisor.fleet.local_permits import LOCAL_CHECKS
+from supervisor.fleet.tcp_permits import beyond_tcp
+from theater.content import quotas, sharing
+from theater.grants import HTTP, HTTP_CLIENT, STORE, TCP, WASI, short_name
 from theater.origins import allows
 
 Options = Mapping[str, Any]
@@ -59,20 +61,12 @@ def _http_client(held: Options, asked: Options) -> list[str]:
     return others + _larger(held, asked, CLIENT_LIMITS)
 
 
-def _tcp(held: Options, asked: Options) -> list[str]:
-    found = [
-        f"{verb} {each}"
-        for name, verb in (("connect", "connecting to"), ("listen", "listening on"))
-        for each in asked.get(name, [])
-        if not within(each, held.get(name, []))
-    ]
-    mine = held.get("tls", {})
-    found += [f"the {name} {path}" for name, path in asked.get("tls", {}).items() if mine.get(name) != path]
-    return found + _larger(held, asked, TCP_LIMITS)
+def _store(held: Options, asked: Options) -> list[str]:
+    shared = sharing.beyond(held.get("shared", []), asked.get("shared", []))
+    return shared + _larger(held, {**quotas.LIMITS, **asked}, quotas.LIMITS)
 
 
 def _larger(held: Options, asked: Options, limits: Mapping[str, int]) -> list[str]:
-    """What is not said is the default, which may be more than the parent has."""
     return [
         f"{name} of {asked.get(name, default)} (the parent has {held.get(name, default)})"
         for name, default in limits.items()
@@ -82,17 +76,12 @@ def _larger(held: Options, asked: Options, limits: Mapping[str, int]) -> list[st
 
 HTTP_LIMITS: Final = {"body_bytes_max": 16 << 20, "connections_max": 64, "timeout_ms": 30_000}
 CLIENT_LIMITS: Final = {"body_bytes_max": 16 << 20, "requests_max": 16, "timeout_ms": 30_000}
-TCP_LIMITS: Final = {
-    "connections_max": 64,
-    "chunk_bytes_max": 64 << 10,
-    "send_bytes_max": 16 << 20,
-    "timeout_ms": 30_000,
-    "wait_ms": 30_000,
-}
 
 _CHECKS: Final[Mapping[str, Callable[[Options, Options], list[str]]]] = {
     WASI: _wasi,
     HTTP: _http,
     HTTP_CLIENT: _http_client,
-    TCP: _tcp,
+    STORE: _store,
+    **LOCAL_CHECKS,
+    TCP: beyond_tcp,
 }

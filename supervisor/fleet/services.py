@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from theater import content
+
 if TYPE_CHECKING:
     from supervisor.fleet.forest import Forest
     from supervisor.fleet.history import History
@@ -64,6 +66,11 @@ class Directories(msgspec.Struct, frozen=True):
         """The socket at which a worker takes connections of other workers."""
         return os.path.join(self.workers, "c" + routing.hex()[1:16])
 
+    @property
+    def content(self) -> str:
+        """What actors keep in stores of theirs (theater.content)."""
+        return os.path.join(self.store, content.DIRECTORY)
+
     def stderr_of(self, routing: bytes) -> str:
         """The file that takes what a worker process writes to standard error."""
         return os.path.join(self.workers, routing.hex()[:16] + ".err")
@@ -82,6 +89,8 @@ class Services:
     links: Links
     dirs: Directories
     lifeline: int
+    listeners_path: str
+    """Where workers get their listening sockets (supervisor.listeners)."""
     recovers: bool
     """The first incarnations recover too, from what an earlier run has left (``start --recover``)."""
     log: Any

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import re
-import shutil
 from pathlib import Path
 
 import pytest
@@ -25,7 +24,6 @@ def test_the_page_builds_and_runs_its_actors(tmp_path: Path) -> None:
     """From nothing to running, as a reader would; the test it shows passes."""
     home = tmp_path / "example"
     home.mkdir()
-    shutil.copytree(ROOT / "kits", home / "kits")
     (home / "tally.c").write_text(*blocks("c"))
     (home / "answer.wat").write_text(*blocks("wat"))
     for name, text in zip(("tree.yaml", "answer.yaml"), blocks("yaml"), strict=True):

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import wasmtime
 
+from supervisor.kits import clang
 from tests.guests.host import Guest
-from tests.guests.test_kit import kit
 from theater import interfaces, metadata
 
 ROOT = Path(__file__).parents[2]
@@ -17,15 +17,13 @@ SOURCES = sorted((ROOT / "examples").glob("*/*.c"))
 ABI = {"memory", "__pack_alloc", "__pack_free", "__pack_types"}
 BYTES_MAX = 24_576
 
-builder = kit()
-
 examples = pytest.mark.parametrize("source", SOURCES, ids=lambda it: f"{it.parent.name}/{it.stem}")
 
 
 def is_committed_compiler() -> bool:
     """Whether the compiler here is the one that built the committed modules."""
     try:
-        return bool(builder.compiler() == builder.ZIG and version("ziglang") == builder.ZIGLANG)
+        return bool(clang.compiler() == clang.ZIG and version("ziglang") == clang.ZIGLANG)
     except PackageNotFoundError:
         return False
 
@@ -38,16 +36,14 @@ def test_there_are_guests() -> None:
 @examples
 def test_committed_module_is_what_the_source_builds(source: Path, tmp_path: Path) -> None:
     """Byte for byte with the same compiler; with another one it declares the same."""
-    base = builder.compiler()
-    if base is None:
-        pytest.skip("no C compiler for WebAssembly here: pip install ziglang, or apt install clang lld")
-    output = tmp_path / "built.wasm"
-    builder.build(base, source, output)
+    if clang.compiler() is None:
+        pytest.skip(clang.MISSING)
+    output = clang.build(source, tmp_path / "built.wasm")
     built, committed = output.read_bytes(), source.with_suffix(".wasm").read_bytes()
 
     assert Guest(built).types() == Guest(committed).types()
     if is_committed_compiler():
-        assert built == committed, f"run: python kits/c/build.py {source.relative_to(ROOT)}"
+        assert built == committed, f"run: theater build {source.relative_to(ROOT)}"
 
 
 @examples

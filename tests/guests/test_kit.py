@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 import wasmtime
 
+from supervisor.kits import clang
 from tests.guests import pack
 from tests.guests.host import Guest
 from tests.guests.pack import (
@@ -38,23 +37,12 @@ PROBE = "test:probe/probe."
 SHAPE_TAG = b"\x08\x05\0\0\0shape"
 
 
-def kit() -> ModuleType:
-    """``kits/c/build.py`` as a module."""
-    spec = importlib.util.spec_from_file_location("kit_build", ROOT / "kits" / "c" / "build.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="session")
 def probe_wasm(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    builder = kit()
-    if builder.compiler() is None:
-        pytest.skip("no C compiler for WebAssembly here: pip install ziglang, or apt install clang lld")
+    if clang.compiler() is None:
+        pytest.skip(clang.MISSING)
     output = tmp_path_factory.mktemp("probe") / "probe.wasm"
-    builder.build(builder.compiler(), Path(__file__).with_name("probe.c"), output)
-    return output.read_bytes()
+    return clang.build(Path(__file__).with_name("probe.c"), output).read_bytes()
 
 
 @pytest.fixture

@@ -1,1 +1,1 @@
-"""Host interfaces: every function, every refusal, any value."""
+"""Host interfaces, each with a table of its functions, a fuzz test, and its record replayed."""

@@ -14,7 +14,7 @@ from worker.interfaces.registry import Dispatcher, known
 from worker.machine_notices import Returned
 
 WAIT_S = 10.0
-LOCAL = {"connect": ["127.0.0.1:*"], "listen": ["127.0.0.1:*"], "timeout_ms": 5_000, "wait_ms": 5_000}
+LOCAL = {"connect": ["127.0.0.1:*"], "listen": ["127.0.0.1:*"], "timeout_ms_max": 5_000, "wait_ms_max": 5_000}
 
 
 class Refused(Exception):
@@ -27,7 +27,7 @@ class Turn(NamedTuple):
     function: str
     params: tuple[Value, ...]
     then: Any
-    still: Any
+    wanted: Any
 
 
 class Actor(FakeContext):
@@ -41,9 +41,14 @@ class Actor(FakeContext):
         self._dispatcher.bind({(TCP, each.name): each.variants[0] for each in known()[TCP].functions})
 
     def deliver(
-        self, function: str, *params: Value, merge_key: str | None = None, then: Any = None, still: Any = None
+        self, function: str, *params: Value, merge_key: str | None = None, then: Any = None, wanted: Any = None
     ) -> None:
-        self.turns.put(Turn(function, params, then, still))
+        self.turns.put(Turn(function, params, then, wanted))
+
+    def stop(self) -> None:
+        """A stop of the actor comes."""
+        self.is_stopping = True
+        self.asks.release()
 
     def answer(self, function: str, *arguments: Value) -> Value:
         """The value a guest would get."""
@@ -63,7 +68,7 @@ class Actor(FakeContext):
         """The next turn, as the guest thread begins it; those that were called off are passed over."""
         while True:
             turn = self.turns.get(timeout=WAIT_S)
-            if turn.still is None or turn.still():
+            if turn.wanted is None or turn.wanted():
                 return turn
 
     def turn(self, notice: Any = None) -> tuple[Any, ...]:
@@ -81,7 +86,7 @@ class Actor(FakeContext):
                 turn = self.turns.get_nowait()
             except queue.Empty:
                 return True
-            if turn.still is None or turn.still():
+            if turn.wanted is None or turn.wanted():
                 return False
 
 

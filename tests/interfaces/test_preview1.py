@@ -184,10 +184,10 @@ def _module(imports: str, code: str) -> bytes:
     return bytes(wasmtime.wat2wasm(source.replace("(module", f"(module {imports}", 1)))
 
 
-def _load(package: bytes, context: Any) -> PackDoor:
+def _load(package: bytes, context: Any, fast: bool | None = None) -> PackDoor:
     with ticking(GuestClock(engine())) as clock:
         module = wasmtime.Module(engine(), package)
-        how: dict[str, Any] = {"options": ActorOptions(), "grants": {WASI: {}}, "clock": clock}
+        how: dict[str, Any] = {"options": ActorOptions(), "grants": {WASI: {}}, "clock": clock, "fast": fast}
         door = PackDoor.load(engine(), module, answers=Dispatcher(context), **how)
     door.arm(None)
     return door
@@ -198,18 +198,23 @@ RANDOM = f'(import "{PREVIEW_1}" "random_get" (func $random (param i32 i32) (res
 EXIT = f'(import "{PREVIEW_1}" "proc_exit" (func $exit (param i32)))'
 
 
-def test_a_module_asks() -> None:
+BOTH = pytest.mark.parametrize("fast", [True, False], ids=["raw", "stock"])
+
+
+@BOTH
+def test_a_module_asks(fast: bool) -> None:
     """Calls of a module of the Pack ABI are host calls like any other."""
     context = FakeContext()
     code = "(if (call $random (i32.const 8) (i32.const 4)) (then unreachable))"
-    _load(_module(RANDOM, code), context).call(INIT, b"CGRF")
+    _load(_module(RANDOM, code), context, fast).call(INIT, b"CGRF")
     ((interface, function, _, output),) = context.recorded
     assert (interface, function) == (PREVIEW_1, "random_get") and len(output) > 4
 
 
-def test_a_module_exits() -> None:
+@BOTH
+def test_a_module_exits(fast: bool) -> None:
     """That ends the actor, and says so."""
-    door = _load(_module(EXIT, "(call $exit (i32.const 3)) unreachable"), FakeContext())
+    door = _load(_module(EXIT, "(call $exit (i32.const 3)) unreachable"), FakeContext(), fast)
     with pytest.raises(Trap, match=r"proc_exit\(3\)"):
         door.call(INIT, b"CGRF")
 

@@ -154,7 +154,7 @@ def test_receive_nothing(actor: Actor) -> None:
 
 def test_receive_has_an_end(make: Callable[..., Actor]) -> None:
     """The grant says how long it waits; the connection stays."""
-    actor = make(wait_ms=20)
+    actor = make(wait_ms_max=20)
     id_, peer = pair(actor)
     with pytest.raises(Refused, match="receive: timed out after 20 ms"):
         actor.call("receive", id_, 1)
@@ -179,7 +179,7 @@ def test_large_data_is_sent_whole(actor: Actor) -> None:
 
 def test_peer_that_does_not_read(make: Callable[..., Actor]) -> None:
     """What could not be sent in time ends the connection: nobody knows how much has arrived."""
-    actor = make(timeout_ms=50)
+    actor = make(timeout_ms_max=50)
     id_, _peer = pair(actor)
     with pytest.raises(Refused, match="send: timed out after 50 ms"):
         actor.call("send", id_, bytes(16 << 20))
@@ -207,7 +207,7 @@ def test_reset_by_the_peer(actor: Actor) -> None:
 @pytest.mark.parametrize("wait", ["receive", "accept", "send"])
 def test_a_stop_ends_every_wait(make: Callable[..., Actor], wait: str) -> None:
     """A guest that waits gets an error at once, and can return (L5.3)."""
-    actor = make(timeout_ms=60_000, wait_ms=60_000)
+    actor = make(timeout_ms_max=60_000, wait_ms_max=60_000)
     id_, _peer = pair(actor)
     arguments: dict[str, tuple[Any, ...]] = {
         "receive": (id_, 1),
@@ -338,7 +338,7 @@ def test_accept_waits(actor: Actor) -> None:
 
 def test_accept_has_an_end(make: Callable[..., Actor]) -> None:
     """As long as the grant says."""
-    actor = make(wait_ms=20)
+    actor = make(wait_ms_max=20)
     id_, _ = listening(actor)
     with pytest.raises(Refused, match="accept: timed out after 20 ms"):
         actor.call("accept", id_)

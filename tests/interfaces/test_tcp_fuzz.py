@@ -18,7 +18,7 @@ from theater.grants import TCP
 from worker.interfaces.registry import known
 from worker.machine_notices import Declined, Rejected, Returned
 
-QUICK = LOCAL | {"timeout_ms": 3, "wait_ms": 3, "connections_max": 4, "chunk_bytes_max": 8}
+QUICK = LOCAL | {"timeout_ms_max": 3, "wait_ms_max": 3, "connections_max": 4, "chunk_bytes_max": 8}
 FUNCTIONS = {item.name: item.variants[0].params for item in known()[TCP].functions}
 NOTICES = (Returned(b""), Declined("no"), Rejected("function_not_found", ()))
 SETTINGS = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -66,7 +66,7 @@ class World:
         if self.actor.turns.empty():
             return
         turn = self.actor.turns.get()
-        if turn.still is None or turn.still():
+        if turn.wanted is None or turn.wanted():
             self.ids.append(turn.params[0].value)  # type: ignore[attr-defined]
             if turn.then is not None:
                 turn.then(notice)
@@ -101,6 +101,7 @@ class World:
 
     def close(self) -> None:
         self.actor.close()
+        os.close(self.actor.stop_fd)  # a worker keeps it to its end
         self.server.close()
         for peer in self.peers:
             peer.close()

@@ -214,7 +214,7 @@ def test_a_callback_that_fails(giver: Member, taker: Member, notice: Any, why: s
 
 def test_a_callback_that_does_not_end(make: Callable[..., Member], taker: Member) -> None:
     """The giver's wait has an end; the connection is the taker's all the same."""
-    giver = make(timeout_ms=50)
+    giver = make(timeout_ms_max=50)
     id_, peer = pair(giver)
     with pytest.raises(Refused, match="timed out after 50 ms; it is handed over"):
         giver.call("transfer", id_, taker.actor_id)
@@ -330,7 +330,7 @@ def test_nowhere_to_bind(make: Callable[..., Member]) -> None:
 
 def test_taker_that_never_answers(make: Callable[..., Member]) -> None:
     """The wait has an end, and the connection stays."""
-    giver = make(timeout_ms=50)
+    giver = make(timeout_ms_max=50)
     id_, peer = pair(giver)
     with tempfile.TemporaryDirectory() as directory, socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as silent:
         silent.bind(f"{directory}/s")

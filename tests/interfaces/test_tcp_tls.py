@@ -37,7 +37,7 @@ def make(authority: Authority, local: Issued) -> Iterator[Callable[..., Actor]]:
 
     def make_actor(**tls: str) -> Actor:
         files = {"ca": authority.certificate, "certificate": local.certificate, "key": local.key}
-        made.append(Actor(LOCAL | {"tls": {**files, **tls}, "timeout_ms": 5_000}))
+        made.append(Actor(LOCAL | {"tls": {**files, **tls}, "timeout_ms_max": 5_000}))
         return made[-1]
 
     yield make_actor
@@ -347,7 +347,7 @@ def _rest(peer: socket.socket) -> bytes:
 
 def test_a_server_that_says_nothing(authority: Authority) -> None:
     """The handshake has an end, and so has the connection."""
-    actor = Actor(LOCAL | {"tls": {"ca": authority.certificate}, "timeout_ms": 50})
+    actor = Actor(LOCAL | {"tls": {"ca": authority.certificate}, "timeout_ms_max": 50})
     id_, _peer = pair(actor)
     with pytest.raises(Refused, match="the TLS handshake: timed out after 50 ms"):
         actor.call("upgrade-to-tls-client", id_, "localhost")

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from supervisor.kits import kit
+from supervisor.kits import clang, components, tools
+from tests.kits.languages import ALL, PYTHON, RUST, C
 from tests.system.running import ROOT, RunningTree, until
 from theater import client
 
-THE_TOOL = kit._tool(kit.COMPONENTIZE)
-HAS_NPM = os.environ.get("THEATER_KIT_JS") == "1"
-"""npm fetches the tool: not in every test run."""
+SOURCES = [("python", "app.py"), ("js", "actor.js"), ("c", "actor.c"), ("rust", "actor.rs")]
+COMPONENTS = ("python", "js")
 
 
 def theater(*arguments: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
@@ -33,18 +33,21 @@ def home() -> Iterator[Path]:
         yield Path(directory)
 
 
-@pytest.mark.parametrize(("language", "source"), [("python", "app.py"), ("js", "actor.js")])
+@pytest.mark.parametrize(("language", "source"), SOURCES)
 def test_new_makes_what_check_takes(home: Path, language: str, source: str) -> None:
     """Source, types, a tree and a README; the tree only misses the package that build makes."""
     done = theater("new", "my-actor", "--lang", language, cwd=home)
     files = done.stdout.split()
+    declared = "wit/world.wit" if language in COMPONENTS else source
+    package = "my-actor.wasm" if language in COMPONENTS else "actor.wasm"
 
     assert (done.returncode, "theater build my-actor" in done.stderr) == (0, True)
-    assert {f"my-actor/{source}", "my-actor/wit/world.wit", "my-actor/tree.yaml", "my-actor/README.md"} <= set(files)
-    assert "world my-actor" in (home / "my-actor/wit/world.wit").read_text()
+    assert {f"my-actor/{it}" for it in (source, declared, "tree.yaml", "README.md")} <= set(files)
+    assert "my-actor" in (home / "my-actor" / declared).read_text()
+    assert f"declared in `{declared}`" in (home / "my-actor/README.md").read_text()
     if language == "python":
         compile((home / "my-actor/app.py").read_text(), "app.py", "exec")
-    assert "my-actor.wasm" in theater("check", "my-actor/tree.yaml", cwd=home).stderr
+    assert package in theater("check", "my-actor/tree.yaml", cwd=home).stderr
 
 
 @pytest.mark.parametrize("name", ["My_Actor", "1st", "a--b", "ends-"])
@@ -67,32 +70,40 @@ def test_nothing_is_overwritten(home: Path) -> None:
     assert (home / "mine" / "app.py").read_text() == "precious"
 
 
-def test_build_says_what_is_missing(home: Path) -> None:
-    """No actor; or no tool, and how to get it."""
-    nothing = theater("build", cwd=home)
-    theater("new", "my-actor", "--lang", "python", cwd=home)
-    bare = "import sys, supervisor.kits.kit as kit; kit._tool = lambda name: None; kit.build(kit.Path(sys.argv[1]))"
-    missing = subprocess.run(
-        [sys.executable, "-c", bare, str(home / "my-actor")], cwd=ROOT, capture_output=True, text=True
-    )
+MISSING = [
+    ("python", "tools.find = lambda name: None", f"pip install componentize-py=={components.COMPONENTIZE_VERSION}"),
+    ("js", "components.shutil.which = lambda name: None", "apt install npm"),
+    ("c", "clang.compiler = lambda: None", f"pip install ziglang=={clang.ZIGLANG}"),
+    ("rust", "rustc.compiler = lambda: None", "apt install rustc libstd-rust-dev-wasm32 lld"),
+]
 
-    assert "no actor is here" in nothing.stderr
-    assert f"pip install {kit.COMPONENTIZE}=={kit.COMPONENTIZE_VERSION}" in missing.stderr
+
+@pytest.mark.parametrize(("language", "without", "advice"), MISSING)
+def test_build_says_what_is_missing(home: Path, language: str, without: str, advice: str) -> None:
+    """No tool, and how to get it."""
+    theater("new", "my-actor", "--lang", language, cwd=home)
+    bare = "import sys; from supervisor.kits import tools; from supervisor.kits.kit import *"
+    command = [sys.executable, "-c", f"{bare}; {without}; build(Path(sys.argv[1]))", str(home / "my-actor")]
+    missing = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+    assert "KitError" in missing.stderr
+    assert advice in missing.stderr
+
+
+def test_build_says_where_no_actor_is(home: Path) -> None:
+    """A directory without one; a file that is none."""
+    (home / "notes.txt").write_text("")
+
+    assert "no actor is here; expected one of actor.c (c), actor.js (js)" in theater("build", cwd=home).stderr
+    assert "expected a directory with an actor" in theater("build", "notes.txt", cwd=home).stderr
 
 
 def test_the_published_contract_is_what_kits_use() -> None:
     """One text, in two places."""
-    assert (kit.HERE / "theater-simple.wit").read_bytes() == (ROOT / "wit" / "theater-simple.wit").read_bytes()
+    assert (tools.HERE / "theater-simple.wit").read_bytes() == (ROOT / "wit" / "theater-simple.wit").read_bytes()
 
 
-NEEDS_PYTHON = pytest.mark.skipif(THE_TOOL is None, reason="needs componentize-py (tox -e kits)")
-PYTHON = pytest.param("python", marks=NEEDS_PYTHON)
-JS = pytest.param("js", marks=pytest.mark.skipif(not HAS_NPM, reason="THEATER_KIT_JS=1 builds with npm (tox -e kits)"))
-
-KINDS = ((PYTHON, "app.py"), (JS, "actor.js"))
-
-
-@pytest.mark.parametrize("language", [PYTHON, JS])
+@pytest.mark.parametrize("language", ALL)
 def test_an_actor_from_its_name_to_its_replay(home: Path, language: str) -> None:
     """Built, called, declined, killed and back from its last state, verified, replayed, updated."""
     theater("new", "tally", "--lang", language, cwd=home)
@@ -107,7 +118,7 @@ def test_an_actor_from_its_name_to_its_replay(home: Path, language: str) -> None
         tally.terminate()
         running.wait_incarnation("/tally", 2)
         assert tally.call("get") == 3
-        assert tally.update_package(home / "tally" / "tally.wasm") == 3
+        assert tally.update_package(built.stdout.strip()) == 3
         assert tally.call("bump", (1,)) == 4
         running.cli("verify", "/tally")
         assert "Replay complete" in running.cli("replay", "/tally")
@@ -116,23 +127,93 @@ def test_an_actor_from_its_name_to_its_replay(home: Path, language: str) -> None
         running.clean_up()
 
 
-@NEEDS_PYTHON
-def test_what_the_tool_says_is_passed_on(home: Path) -> None:
+SPOILT = [
+    pytest.param("python", "wit/world.wit", "package a:b;\nworld tally { export nothing; }\n", marks=PYTHON.marks),
+    pytest.param("c", "actor.c", "no C", marks=C.marks),
+    pytest.param("rust", "actor.rs", "no Rust", marks=RUST.marks),
+]
+
+
+@pytest.mark.parametrize(("language", "file", "text"), SPOILT)
+def test_what_the_tool_says_is_passed_on(home: Path, language: str, file: str, text: str) -> None:
     """And the package there was stays."""
-    theater("new", "tally", "--lang", "python", cwd=home)
-    (home / "tally" / "tally.wasm").write_bytes(b"as before")
-    (home / "tally" / "wit" / "world.wit").write_text("package a:b;\nworld tally { export nothing; }\n")
+    theater("new", "tally", "--lang", language, cwd=home)
+    package = home / "tally" / ("tally.wasm" if language in COMPONENTS else "actor.wasm")
+    package.write_bytes(b"as before")
+    (home / "tally" / file).write_text(text)
     done = theater("build", "tally", cwd=home)
 
     assert done.returncode != 0
-    assert "componentize-py says" in done.stderr
-    assert (home / "tally" / "tally.wasm").read_bytes() == b"as before"
+    assert " says: " in done.stderr
+    assert package.read_bytes() == b"as before"
 
 
-@pytest.mark.parametrize(("language", "source"), [pytest.param(*each.values, s, marks=each.marks) for each, s in KINDS])
-def test_dev_updates_on_every_change(home: Path, language: str, source: str) -> None:
+WARNED = [
+    pytest.param("c", "INIT\n", "int unused(int it) { int never; return it; }\nINIT\n", marks=C.marks),
+    pytest.param("rust", "use theater::actor;", "use theater::actor;\nfn never() {}", marks=RUST.marks),
+]
+
+
+@pytest.mark.parametrize(("language", "before", "after"), WARNED)
+def test_warnings_are_passed_on(home: Path, language: str, before: str, after: str) -> None:
+    """The package is made all the same; a template builds without any."""
+    theater("new", "tally", "--lang", language, cwd=home)
+    clean = theater("build", "tally", cwd=home)
+    (source,) = (each for each in (home / "tally").iterdir() if each.stem == "actor" and each.suffix != ".wasm")
+    source.write_text(source.read_text().replace(before, after, 1))
+    warned = theater("build", "tally", cwd=home)
+
+    assert (clean.returncode, warned.returncode) == (0, 0)
+    assert "warning" not in clean.stderr
+    assert "warning" in warned.stderr
+    assert "never" in warned.stderr
+
+
+@pytest.mark.parametrize("language", [C, RUST])
+def test_one_file_is_enough(home: Path, language: str) -> None:
+    """A source of any name, in any directory: its package lies beside it."""
+    suffix = {"c": ".c", "rust": ".rs"}[language]
+    theater("new", "tally", "--lang", language, cwd=home)
+    (home / f"alone{suffix}").write_text((home / "tally" / f"actor{suffix}").read_text())
+    done = theater("build", f"alone{suffix}", cwd=home)
+
+    assert done.stdout == f"{home.resolve() / 'alone.wasm'}\n"
+    assert (home / "alone.wasm").read_bytes().startswith(b"\0asm")
+
+
+@pytest.mark.parametrize("language", [C, RUST])
+def test_the_same_source_gives_the_same_package(home: Path, language: str) -> None:
+    """Wherever it is built: no path of the machine is in it."""
+    built = []
+    for place in ("here", "there"):
+        theater("new", "tally", "--lang", language, cwd=_made(home / place))
+        theater("build", "tally", cwd=home / place)
+        built.append((home / place / "tally" / "actor.wasm").read_bytes())
+
+    assert built[0] == built[1]
+    assert str(home).encode() not in built[0]
+    assert str(ROOT).encode() not in built[0]
+
+
+def _made(directory: Path) -> Path:
+    directory.mkdir()
+    return directory
+
+
+CHANGES = {
+    "python": ("app.py", "state + by", "state + 10 * by"),
+    "js": ("actor.js", "state + by", "state + 10 * by"),
+    "c": ("actor.c", "as_u32(state) + by)", "as_u32(state) + 10 * by)"),
+    "rust": ("actor.rs", "state += by", "state += 10 * by"),
+}
+"""What multiplies."""
+
+
+@pytest.mark.parametrize("language", ALL)
+def test_dev_updates_on_every_change(home: Path, language: str) -> None:
     """The state goes on; a mistake is told and changes nothing; SIGINT ends it with the tree."""
     theater("new", "tally", "--lang", language, cwd=home)
+    source, before, after = CHANGES[language]
     file, run_dir = home / "tally" / source, home / "r"
     command = [sys.executable, "-m", "supervisor", "dev", "tally", "--run-dir", str(run_dir)]
     with (home / "said").open("w") as said:
@@ -143,7 +224,7 @@ def test_dev_updates_on_every_change(home: Path, language: str, source: str) -> 
         with client.connect(run_dir) as connected:
             tally = connected.actor("/tally")
             assert tally.call("bump", (5,)) == 5
-            file.write_text(file.read_text().replace("state + by", "state + 10 * by"))
+            file.write_text(file.read_text().replace(before, after))
             until(lambda: "incarnation 2" in (home / "said").read_text(), "the update", 60.0)
             assert tally.call("bump", (1,)) == 15
             file.write_text("this is (no source")

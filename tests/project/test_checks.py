@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-LINTED = ["proto", "theater", "supervisor", "worker", "tests", "benchmarks", "kits", "examples"]
+LINTED = ["proto", "theater", "supervisor", "worker", "tests", "benchmarks", "examples"]
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ ALLOWED = {
     "supervisor": {"supervisor", "theater", "proto", "msgspec", "zmq", "psutil", "structlog", "yaml"},
     "supervisor/core": {"supervisor.core", "theater.spec", "theater.errors", "msgspec"},
     "worker": {"worker", "theater", "proto", "msgspec", "zmq", "wasmtime"},
+    "worker/http": {"worker", "theater", "proto", "msgspec", "waitress"},
 }
 WITH_THE_WIRE = {
     "aio.py",
@@ -56,6 +57,8 @@ def rule_for(path: Path) -> str:
     parts = path.relative_to(ROOT).parts
     if parts[:2] == ("supervisor", "core"):
         return "supervisor/core"
+    if parts[:2] == ("worker", "http"):
+        return "worker/http"
     if parts[0] == "theater" and (path.name in WITH_THE_WIRE or "client" in parts):
         return "theater (client and handle)"
     return parts[0]

@@ -36,6 +36,11 @@ GOLDEN = [
     (info.ANSWERS, info.Info(2, {"a": 1}), "5448010294a4696e666f0281a16101c2"),
     (control.FROM_WORKER, control.Hello(b"\x01\x02", 9), "5448010393a568656c6c6fc402010209"),
     (control.TO_WORKER, control.Ping(3), "5448010392a470696e6703"),
+    (
+        control.TO_WORKER,
+        control.Init("", "", "", 1, "", "", "", "", "", 0, 0, None, None, {}, {}, content="/store/content"),
+        "54480103dc0021a4696e6974a0a0a001a0a0a0a0a00000c0c08080c0a46e6f6e65c2c0c2c2c280c0c0c0a7696e697469616cc0c2c2ae2f73746f72652f636f6e74656e74c0",
+    ),
     (control.FROM_CLIENT, control.Terminate(4, "/a"), "5448010393a97465726d696e61746504a22f61"),
     (stream.UP, stream.EventBatch(0, 1, None, b"h"), "5448010495a562617463680001c0c40168"),
     (stream.DOWN, stream.Ack(1), "5448010492a361636b01"),

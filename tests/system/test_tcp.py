@@ -16,7 +16,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.examples.test_guest_builds import builder, is_committed_compiler
+from supervisor.kits import clang
+from tests.examples.test_guest_builds import is_committed_compiler
 from tests.interfaces.authority import Authority
 from tests.system.running import DEADLINE_S, RunningTree, until
 from theater.errors import InternalError
@@ -131,10 +132,10 @@ def desk(tree: RunningTree) -> Porter:
 def test_the_guest_is_what_its_source_builds(tmp_path: Path) -> None:
     """Byte for byte, with the compiler that built it."""
     if not is_committed_compiler():
-        pytest.skip(f"needs ziglang {builder.ZIGLANG}, which built the committed module")
-    builder.build(builder.ZIG, GUESTS / "porter.c", tmp_path / "built.wasm")
+        pytest.skip(f"needs ziglang {clang.ZIGLANG}, which built the committed module")
+    built = clang.build(GUESTS / "porter.c", tmp_path / "built.wasm")
 
-    assert (tmp_path / "built.wasm").read_bytes() == (GUESTS / "porter.wasm").read_bytes()
+    assert built.read_bytes() == (GUESTS / "porter.wasm").read_bytes()
 
 
 # -- one actor ---------------------------------------------------------------------------------------------------------

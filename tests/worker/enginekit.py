@@ -13,6 +13,7 @@ import wasmtime
 from theater.actor import RUNTIME, SUPERVISOR, ActorOptions
 from theater.values import Value
 from worker.alarms import Alarm, Alarms
+from worker.asks import Asks
 from worker.engine import config
 from worker.engine.clock import GuestClock
 from worker.engine.pack import PackDoor
@@ -42,6 +43,8 @@ class FakeContext:
         self.path = "/fleet/it"
         self.incarnation = 1
         self.is_stopping = False
+        self.exchange: Any = None
+        self.content = ""
         self.has_children = False
         self.recorded: list[tuple[str, str, bytes, bytes]] = []
         self.logged: list[tuple[str, str]] = []
@@ -53,8 +56,8 @@ class FakeContext:
         self.services: dict[Any, Any] = {}
         self.delivered: list[tuple[str, tuple[Value, ...]]] = []
         self.thens: list[Any] = []
-        self.stills: list[Any] = []
-        self.wakes: list[Any] = []
+        self.wanteds: list[Any] = []
+        self.asks = Asks(lambda message, bodies: None)
         self.alarms = Alarms(lambda: None)
 
     def record_host_call(self, interface: str, function: str, data: bytes, output: bytes) -> None:
@@ -86,26 +89,24 @@ class FakeContext:
             self.services[kind] = kind(self)
         return self.services[kind]
 
+    def renew(self) -> None:
+        for service in self.services.values():
+            if hasattr(service, "renew"):
+                service.renew()
+
     def deliver(
-        self, function: str, *params: Value, merge_key: str | None = None, then: Any = None, still: Any = None
+        self, function: str, *params: Value, merge_key: str | None = None, then: Any = None, wanted: Any = None
     ) -> None:
         self.delivered.append((function, params))
         self.thens.append(then)
-        self.stills.append(still)
-
-    def on_stopping(self, wake: Any) -> None:
-        self.wakes.append(wake)
-        if self.is_stopping:
-            wake()
-
-    def stop(self) -> None:
-        """A stop of the actor comes."""
-        self.is_stopping = True
-        for wake in self.wakes:
-            wake()
+        self.wanteds.append(wanted)
 
     def at(self, at_ns: int, ring: Any) -> Alarm:
         return self.alarms.at(at_ns, ring)
+
+    @property
+    def stop_fd(self) -> int:
+        return self.asks.stop_fd
 
     def close(self) -> None:
         """End what interfaces keep, as an orderly end of an actor does."""

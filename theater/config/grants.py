@@ -11,23 +11,14 @@ from typing import Any
 import msgspec
 
 from theater.config.environment import Wrong
-from theater.config.groups import AddressPattern, ListOf, Origin, PathFromHere, Texts
+from theater.config.groups import Address, ListOf, Origin, Owner, Texts
 from theater.config.kinds import Flag, Part, Text, Whole, duration, size
+from theater.config.local_grants import DIRECTORY, LOCAL
 from theater.config.node import LIST, MAP, NULL, TEXT, Node, inside, quoted
 from theater.config.reader import Field, Reader, Section, nearest, read_section, section_schema
-from theater.grants import HTTP, HTTP_CLIENT, RUNTIME, SHORT_NAMES, SUPERVISOR, TCP, WASI
+from theater.config.tcp_grant import TCP_OPTIONS
+from theater.grants import HTTP, HTTP_CLIENT, RUNTIME, SHORT_NAMES, STORE, SUPERVISOR, TCP, WASI
 
-_DIRECTORY = Section(
-    name="directory",
-    doc="A directory the guest may open.",
-    fields={
-        "host": Field(
-            wants=PathFromHere("a directory"), doc="The directory; relative to this file.", required=True
-        ),
-        "guest": Field(wants=Text(), doc="The path under which the guest sees it.", required=True),
-        "write": Field(wants=Flag(), doc="It may also change what is in it.", default="false"),
-    },
-)
 _WASI = Section(
     name="wasi",
     doc="WASI 0.2 and preview 1: clocks and random numbers (recorded), arguments, environment, standard output to the "
@@ -40,7 +31,7 @@ _WASI = Section(
             wants=ListOf(Text(), "a list of arguments"), doc="Command line arguments.", default="none"
         ),
         "directories": Field(
-            wants=ListOf(Part(_DIRECTORY), "a list of directories"), doc="Directories it may open.", default="none"
+            wants=ListOf(Part(DIRECTORY), "a list of directories"), doc="Directories it may open.", default="none"
         ),
     },
 )
@@ -48,7 +39,7 @@ _HTTP = Section(
     name="http",
     doc="Answer HTTP requests (wasi:http/incoming-handler), from handles and, with `listen`, on a port.",
     fields={
-        "listen": Field(wants=Text("an address such as 127.0.0.1:8080"), doc="Serve this address.", default="none"),
+        "listen": Field(wants=Address(), doc="Serve this address.", default="none"),
         "max_body": Field(
             wants=size(0), doc="Largest body of a request or a response.", default="16MiB", target="body_bytes_max"
         ),
@@ -84,63 +75,44 @@ _HTTP_CLIENT = Section(
         "timeout": Field(wants=duration(), doc="Time for a whole request.", default="30s", target="timeout_ms"),
     },
 )
-_TLS = Section(
-    name="tls",
-    doc="Files of PEM text that upgrades to TLS use; relative to this file. The guest never sees them.",
+
+_SHARED = Section(
+    name="shared",
+    doc="Stores of other actors that it may use, given their ids.",
     fields={
-        "ca": Field(
-            wants=PathFromHere("a file of certificates"),
-            doc="Authorities whose certificates are trusted when the actor is the client.",
-            default="those of the system",
+        "owner": Field(
+            wants=Owner(),
+            doc="Who made them: an actor (`/library`), all below one (`/pool/*`), everybody (`*`), the `parent` whose "
+            "guest has spawned this actor, or the `children` that it has spawned.",
+            required=True,
         ),
-        "certificate": Field(
-            wants=PathFromHere("a file of certificates"),
-            doc="The certificate, and those between it and its authority, when the actor is the server.",
-            default="none",
-        ),
-        "key": Field(
-            wants=PathFromHere("a file with a key"), doc="The key of the certificate, unencrypted.", default="none"
-        ),
+        "write": Field(wants=Flag(), doc="It may also change what is in them.", default="false"),
     },
 )
-_ADDRESSES = ListOf(AddressPattern(), "a list of addresses")
-_TCP = Section(
-    name="tcp",
-    doc="Connect, listen, hand connections to other actors, and upgrade them to TLS (theater:simple/tcp). Actors that "
-    "hold it may be handed connections, whatever addresses they may use themselves.",
+_STORE = Section(
+    name="store",
+    doc="Keep contents by their SHA-256, with labels, in stores that outlive the actor.",
     fields={
-        "connect": Field(
-            wants=_ADDRESSES,
-            doc="Addresses it may connect to: `db.example.com:5432`, `*.example.com:443`, `10.0.0.0/8:*`, `*:25`. A "
-            "name that the guest gives is compared with names, an IP address with addresses and networks.",
-            default="none",
+        "max_size": Field(
+            wants=size(0), doc="All contents of a store together.", default="256MiB", target="bytes_max"
         ),
-        "listen": Field(
-            wants=_ADDRESSES,
-            doc="Addresses it may listen on: `127.0.0.1:8080`, `0.0.0.0:8000-8099`, `[::1]:*`.",
-            default="none",
+        "max_content": Field(
+            wants=size(0, 64 << 20), doc="Largest content.", default="16MiB", target="content_bytes_max"
         ),
-        "tls": Field(wants=Part(_TLS), doc="What upgrades to TLS use.", default="none"),
-        "max_connections": Field(
-            wants=Whole(1, 10_000), doc="Connections open at one time.", default="64", target="connections_max"
+        "max_contents": Field(
+            wants=Whole(0, 100_000), doc="Contents in a store.", default="10000", target="contents_max"
         ),
-        "chunk": Field(
-            wants=size(1, 128 << 10),
-            doc="Most bytes given at one time by `receive` or `on-data`. In active mode so much waits per connection.",
-            default="64KiB",
-            target="chunk_bytes_max",
-        ),
-        "max_send": Field(
-            wants=size(1), doc="Most bytes of one `send`.", default="16MiB", target="send_bytes_max"
-        ),
-        "timeout": Field(
+        "max_labels": Field(wants=Whole(0, 100_000), doc="Labels in a store.", default="10000", target="labels_max"),
+        "max_stores": Field(wants=Whole(0, 10_000), doc="Stores of the actor.", default="100", target="stores_max"),
+        "unlabelled": Field(
             wants=duration(),
-            doc="Time to connect, to send, to shake hands for TLS, and to hand a connection over.",
-            default="30s",
-            target="timeout_ms",
+            doc="How long a content without a label is kept at least; it goes when the store is full, or with "
+            "`theater store gc`.",
+            default="for ever",
+            target="unlabelled_ms",
         ),
-        "wait": Field(
-            wants=duration(), doc="Longest time `accept` and `receive` wait.", default="30s", target="wait_ms"
+        "shared": Field(
+            wants=ListOf(Part(_SHARED), "a list of owners"), doc="Other actors' stores that it may use.", default="none"
         ),
     },
 )
@@ -148,10 +120,12 @@ _TCP = Section(
 GRANTS: dict[str, Section] = {
     RUNTIME: Section(name="runtime", doc="Log, own id, own shutdown, own chain.", fields={}),
     SUPERVISOR: Section(name="supervisor", doc="Spawn actors and supervise them as its children.", fields={}),
+    STORE: _STORE,
     WASI: _WASI,
     HTTP: _HTTP,
     HTTP_CLIENT: _HTTP_CLIENT,
-    TCP: _TCP,
+    TCP: TCP_OPTIONS,
+    **LOCAL,
 }
 """Full name of an interface to the options its grant takes."""
 

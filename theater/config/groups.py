@@ -7,12 +7,14 @@ from typing import Any
 
 import msgspec
 
-from theater.addresses import BadAddress, pattern
+from theater.addresses import BadAddress, split
 from theater.config.environment import Wrong
 from theater.config.kinds import FilePath, Text
 from theater.config.limits import ENTRIES_MAX
 from theater.config.node import LIST, MAP, Node, inside
 from theater.config.reader import Kind, Reader
+from theater.content.sharing import BadOwner, checked_owner
+from theater.hostports import BadHostPort, pattern
 from theater.origins import BadOrigin, parse
 
 
@@ -74,14 +76,43 @@ class Origin(msgspec.Struct, frozen=True):
         return {"type": "string", "pattern": "^(https?://|.*\\$\\{)"}
 
 
-class AddressPattern(msgspec.Struct, frozen=True):
-    """Addresses of TCP, ``*.example.com:443`` (theater.addresses)."""
+class Address(msgspec.Struct, frozen=True):
+    """An address to listen on, ``127.0.0.1:8080``."""
+
+    def read(self, node: Node, path: str, reader: Reader) -> str:
+        text = Text("an address such as 127.0.0.1:8080").read(node, path, reader)
+        try:
+            split(text)
+        except BadAddress as error:
+            raise Wrong(str(error)) from None
+        return text
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "pattern": "^.*:[0-9]+$|\\$\\{"}
+
+
+class Owner(msgspec.Struct, frozen=True):
+    """Whose: an actor by its path, ``PATH/*`` for those below, ``*`` for everybody, ``parent`` or ``children``."""
+
+    def read(self, node: Node, path: str, reader: Reader) -> str:
+        text = Text("an actor such as /library").read(node, path, reader)
+        try:
+            return checked_owner(text)
+        except BadOwner as error:
+            raise Wrong(str(error)) from None
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "pattern": "^(/|\\*$|parent$|children$|.*\\$\\{)"}
+
+
+class HostPorts(msgspec.Struct, frozen=True):
+    """Addresses of TCP, ``*.example.com:443`` (theater.hostports)."""
 
     def read(self, node: Node, path: str, reader: Reader) -> str:
         text = Text("a pattern such as db.example.com:5432").read(node, path, reader)
         try:
             pattern(text)
-        except BadAddress as error:
+        except BadHostPort as error:
             raise Wrong(str(error)) from None
         return text
 

@@ -36,8 +36,6 @@ MESSAGE_CHARS_MAX: Final = 4096
 TABLES_MAX: Final = 100
 MEMORIES_MAX: Final = 16
 
-PROC_EXIT: Final = "proc_exit"
-
 _slots = Struct("<II")
 _slot = Struct("<I")
 
@@ -241,12 +239,12 @@ class PackDoor:
             return self._port.host_function(partial(self._called, item.interface, item.function))
         from worker.engine import preview1
 
-        def called(*given: int) -> int | None:
+        def called(*given: int) -> int:
             return self._called_wasi(preview1.call, item.function, given)
 
-        return wasmtime.Func(self._store, found.type, called)
+        return self._port.core_function(found.type, called)
 
-    def _called_wasi(self, call: Callable[..., int], function: str, given: tuple[int, ...]) -> int | None:
+    def _called_wasi(self, call: Callable[..., int], function: str, given: tuple[int, ...]) -> int:
         """Serve one call of WASI preview 1."""
         self.clock.computing = False
         try:
@@ -255,7 +253,7 @@ class PackDoor:
             self._host_error = (f"{PREVIEW_1}.{function}", error)
             raise HostFailed from None
         self.clock.computing = True
-        return None if function == PROC_EXIT else number
+        return number
 
     def _read_signatures(self, shape: module.Shape) -> None:
         if module.TYPES in shape.exports:

@@ -15,6 +15,9 @@ INTERFACE_PARAMS: Final = 4
 HostFunction = Callable[[int, int, int, int], None]
 """Receives unsigned addresses and lengths. Raising ends the guest call; returning means status 0."""
 
+CoreFunction = Callable[..., int]
+"""Receives signed numbers, returns an i32 that is dropped if the type has no result. Raising ends the guest call."""
+
 View = Callable[[], memoryview]
 """Returns all of the guest's memory as it is now; valid until the guest runs again."""
 
@@ -27,6 +30,9 @@ class Port(Protocol):
 
     def host_function(self, function: HostFunction) -> Any:
         """Make an importable function of a Python one."""
+
+    def core_function(self, type_: Any, function: CoreFunction) -> Any:
+        """Make an importable function of any core type without floats (those of WASI preview 1)."""
 
     def memory(self, memory: Any) -> View:
         """Make an exported memory visible."""

@@ -18,7 +18,7 @@ import wasmtime
 from wasmtime import _bindings
 from wasmtime import _ffi as ffi
 
-from worker.engine.port import INTERFACE_PARAMS, HostFunction, View
+from worker.engine.port import INTERFACE_PARAMS, CoreFunction, HostFunction, View
 
 VAL_BYTES: Final = 16
 
@@ -57,6 +57,7 @@ _ARGUMENTS: Final = tuple(Struct("<" + "I12x" * count) for count in range(INTERF
 _RESULT: Final = Struct("<i")
 _Values = ctypes.c_char * (VAL_BYTES * INTERFACE_PARAMS)
 _read_arguments = _ARGUMENTS[INTERFACE_PARAMS].unpack_from
+_SIGNED: Final = {"i32": "i12x", "i64": "q8x"}
 _HOST_FAILED: Final = b"host function failed"
 
 
@@ -101,6 +102,26 @@ class RawPort:
         callback, made = _Callback(called), ffi.wasmtime_func_t()
         self._kept.append((callback, made))
         _func_new(self._context, _address(self._type.ptr()), callback, None, None, ctypes.addressof(made))
+        return wasmtime.Func._from_raw(made)
+
+    def core_function(self, type_: Any, function: CoreFunction) -> Any:
+        unpack = Struct("<" + "".join(_SIGNED[str(each)] for each in type_.params)).unpack_from
+        size = VAL_BYTES * max(len(type_.params), 1)
+
+        def called(env: object, caller: object, values_at: int, count: int) -> int | None:
+            try:
+                values = (ctypes.c_char * size).from_address(values_at)
+                number = function(*unpack(values))
+                if has_result:
+                    _RESULT.pack_into(values, 0, number)
+                return None
+            except BaseException:  # must not unwind through the engine; the door keeps the exception itself
+                return _trap_new(_HOST_FAILED, len(_HOST_FAILED))  # type: ignore[no-any-return]
+
+        has_result = bool(type_.results)
+        callback, made = _Callback(called), ffi.wasmtime_func_t()
+        self._kept.append((callback, made, type_))
+        _func_new(self._context, _address(type_.ptr()), callback, None, None, ctypes.addressof(made))
         return wasmtime.Func._from_raw(made)
 
     def memory(self, memory: Any) -> View:

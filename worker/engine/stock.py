@@ -7,7 +7,7 @@ from typing import Any
 
 import wasmtime
 
-from worker.engine.port import INTERFACE_PARAMS, HostFunction, View
+from worker.engine.port import INTERFACE_PARAMS, CoreFunction, HostFunction, View
 
 U32 = 0xFFFFFFFF
 
@@ -34,6 +34,15 @@ class StockPort:
             return 0
 
         return wasmtime.Func(self._store, self._type, called)
+
+    def core_function(self, type_: Any, function: CoreFunction) -> Any:
+        has_result = bool(type_.results)
+
+        def called(*given: int) -> int | None:
+            number = function(*given)
+            return number if has_result else None
+
+        return wasmtime.Func(self._store, type_, called)
 
     def memory(self, memory: Any) -> View:
         store = self._store

@@ -34,6 +34,14 @@ class Context(Protocol):
     def is_stopping(self) -> bool:
         """The actor is to stop: whoever waits should give up. Any thread."""
 
+    @property
+    def exchange(self) -> Any:
+        """Where the response to the HTTP request under way goes meanwhile (wasi.http_incoming.Exchange), or None."""
+
+    @property
+    def content(self) -> str:
+        """The directory of the tree's content-addressed store; empty if there is none for this actor."""
+
     has_children: bool
     """Set by the supervisor interface once the guest has asked for a child (L5.5)."""
 
@@ -63,22 +71,26 @@ class Context(Protocol):
         Its ``close``, if it has one, is called at an orderly end of the actor.
         """
 
+    def renew(self) -> None:
+        """The guest is a fresh instance: what interfaces keep for it is of no use any more."""
+
     def deliver(
         self,
         function: str,
         *params: Value,
         merge_key: str | None = None,
         then: Then | None = None,
-        still: Callable[[], bool] | None = None,
+        wanted: Callable[[], bool] | None = None,
     ) -> None:
         """Have a function of the guest called when its turn comes. Any thread.
 
-        Of those with one ``merge_key`` at most one waits: later ones merge into it. ``still`` is asked by the guest
-        thread when the turn has come: False drops the call, which leaves no trace.
+        Of those with one ``merge_key`` at most one waits: later ones merge into it. ``wanted`` is asked by the guest
+        thread when the turn has come: if it says no, nothing happens, and ``then`` is not told.
         """
-
-    def on_stopping(self, wake: Callable[[], None]) -> None:
-        """Have ``wake`` called when a stop comes, by any thread and perhaps more than once; at once if it has."""
 
     def at(self, at_ns: int, ring: Callable[[], None]) -> Alarm:
         """Have something done in the post thread at a time of the monotonic clock. Any thread."""
+
+    @property
+    def stop_fd(self) -> int:
+        """Readable as soon as the actor is to stop: who waits in a host call waits for this, too (L5.3)."""

@@ -26,6 +26,15 @@ MODULES: Final[Mapping[str, str]] = {
     "theater:simple/runtime": "runtime",
     "theater:simple/supervisor": "supervisor",
     "theater:simple/tcp": "tcp",
+    "theater:simple/timer": "timer",
+    "theater:simple/random": "random",
+    "theater:simple/timing": "timing",
+    "theater:simple/environment": "environment",
+    "theater:simple/filesystem": "filesystem",
+    "theater:simple/loop": "loop",
+    "theater:simple/terminal": "terminal",
+    "theater:simple/process": "process",
+    "wisp:assembler/runtime": "assembler",
     "wasi_snapshot_preview1": "wasi.preview1",
     "wasi:cli/environment": "wasi.cli",
     "wasi:cli/exit": "wasi.cli",
@@ -42,6 +51,9 @@ MODULES: Final[Mapping[str, str]] = {
     "wasi:clocks/wall-clock": "wasi.clocks",
     "wasi:filesystem/preopens": "wasi.files",
     "wasi:filesystem/types": "wasi.files",
+    "wasi:http/incoming-handler": "wasi.http_incoming",
+    "wasi:http/outgoing-handler": "wasi.http_outgoing",
+    "wasi:http/types": "wasi.http_incoming",
     "wasi:io/error": "wasi.streams",
     "wasi:io/poll": "wasi.streams",
     "wasi:io/streams": "wasi.streams",
@@ -55,6 +67,7 @@ MODULES: Final[Mapping[str, str]] = {
     "wasi:sockets/tcp-create-socket": "wasi.sockets",
     "wasi:sockets/udp": "wasi.sockets",
     "wasi:sockets/udp-create-socket": "wasi.sockets",
+    "theater:simple/store": "store",
 }
 """Where each host interface is declared, below ``worker.interfaces``: in the module's ``INTERFACES``."""
 
@@ -185,6 +198,12 @@ def known() -> Mapping[str, Interface]:
     return _known
 
 
+def newest(name: str, *functions: str) -> dict[tuple[str, str], Variant]:
+    """The present forms of some functions of an interface, for ``Dispatcher.bind``."""
+    found = {function.name: function for function in _known[name].functions}
+    return {(name, function): found[function].variants[0] for function in functions}
+
+
 def warm(names: Iterable[str]) -> None:
     """Do once what every worker whose guest imports these interfaces would do again: import, parse, hash."""
     for name in names:
@@ -223,9 +242,16 @@ class Dispatcher:
 
     def revive(self, interface: str, function: str, given: Value, output: Value) -> None:
         """Have an interface make good what a guest rebuilt by replay has of a call of its earlier life."""
-        variant = self._variants.get((interface, function))
-        if variant is not None and variant.revive is not None:
-            variant.revive(self._context, _arguments(given, variant.params), output)
+        found = _known[interface].function(function)
+        assert found is not None
+        for variant in found.variants:
+            if variant.revive is not None:
+                variant.revive(self._context, _arguments(given, variant.params), output)
+                return
+
+    def renew(self) -> None:
+        """The guest is a fresh instance, which holds nothing."""
+        self._context.renew()
 
 
 def is_revived(interface: str, function: str) -> bool:

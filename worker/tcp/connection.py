@@ -179,7 +179,7 @@ class Connection:
                 return
             self._chunk = chunk = Chunk(data)
         params = (String(self.id), List(types.U8, data))
-        self._context.deliver(ON_DATA, *params, still=lambda: self._begins(chunk), then=self._given)
+        self._context.deliver(ON_DATA, *params, wanted=lambda: self._begins(chunk), then=self._given)
 
     def _next(self) -> bytes:
         if self.held:
@@ -200,7 +200,7 @@ class Connection:
         self.ended = why
         self._loop.forget(self.stream.sock)
         self.stream.close()
-        self._context.deliver(ON_CLOSE, String(self.id), String(why), still=self._tells_end)
+        self._context.deliver(ON_CLOSE, String(self.id), String(why), wanted=self._tells_end)
 
     # -- callbacks: the guest's thread again ---------------------------------------------------------------------------
 

@@ -129,7 +129,7 @@ class Listener:
         self._context.deliver(
             HANDLE_CONNECTION,
             String(connection.id),
-            still=lambda: self._begins(connection),
+            wanted=lambda: self._begins(connection),
             then=lambda notice: self._announced(connection, notice),
         )
 

@@ -10,9 +10,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from proto import control
-from theater import addresses
-from theater.addresses import Address
+from theater import hostports
+from theater.grant_limits import limit
 from theater.grants import TCP
+from theater.hostports import Address
 from worker.interfaces.context import Context
 from worker.interfaces.registry import Refusal
 from worker.tcp.connection import Connection
@@ -26,10 +27,6 @@ if TYPE_CHECKING:
     from worker.tcp.passing import Landing
     from worker.tcp.tls import Contexts
 
-CONNECTIONS_MAX: Final = 64
-CHUNK_BYTES: Final = 64 << 10
-SEND_BYTES_MAX: Final = 16 << 20
-TIMEOUT_MS: Final = 30_000
 LISTENERS_MAX: Final = 16
 LOCALHOST: Final = "127.0.0.1"
 
@@ -42,11 +39,11 @@ class Tcp:
         self._context = context
         self._may_connect: list[str] = options.get("connect", [])
         self._may_listen: list[str] = options.get("listen", [])
-        self._connections_max: int = options.get("connections_max", CONNECTIONS_MAX)
-        self._chunk_bytes: int = options.get("chunk_bytes_max", CHUNK_BYTES)
-        self._send_bytes_max: int = options.get("send_bytes_max", SEND_BYTES_MAX)
-        self._timeout_ms: int = options.get("timeout_ms", TIMEOUT_MS)
-        self._wait_ms: int = options.get("wait_ms", TIMEOUT_MS)
+        self._connections_max = limit(TCP, options, "connections_max")
+        self._chunk_bytes = limit(TCP, options, "chunk_bytes_max")
+        self._send_bytes_max = limit(TCP, options, "send_bytes_max")
+        self._timeout_ms = limit(TCP, options, "timeout_ms_max")
+        self._wait_ms = limit(TCP, options, "wait_ms_max")
         self._tls_files: dict[str, Any] = options.get("tls", {})
         self._lock = threading.Lock()
         """Guards the two tables."""
@@ -63,7 +60,7 @@ class Tcp:
     def connect(self, text: str) -> Connection:
         """A connection to this address, activated, in passive mode."""
         address = _parsed(text)
-        if not addresses.allows(self._may_connect, address):
+        if not hostports.allows(self._may_connect, address):
             raise Refusal(f"connecting to {address} is not granted (tcp: connect)")
         if not self._has_room():
             raise Refusal(f"{self._connections_max} connections are open already (tcp: max_connections)")
@@ -150,7 +147,7 @@ class Tcp:
     def listen(self, text: str) -> Listener:
         """Listen, and have connections announced."""
         address = _parsed(text)
-        if not addresses.allows(self._may_listen, address):
+        if not hostports.allows(self._may_listen, address):
             raise Refusal(f"listening on {address} is not granted (tcp: listen)")
         if len(self._listeners) >= LISTENERS_MAX:
             raise Refusal(f"expected at most {LISTENERS_MAX} listeners")
@@ -301,7 +298,6 @@ class Tcp:
         if self._landing is not None:
             self._landing.close()
         self._names.close()
-        self._waits.close()
 
 
 def expect(context: Context, message: control.Expect) -> control.Done | control.Refused:
@@ -312,8 +308,8 @@ def expect(context: Context, message: control.Expect) -> control.Done | control.
 
 def _parsed(text: str) -> Address:
     try:
-        return addresses.parse(text)
-    except addresses.BadAddress as error:
+        return hostports.parse(text)
+    except hostports.BadHostPort as error:
         raise Refusal(str(error)) from None
 
 
@@ -337,4 +333,4 @@ def _listening(address: Address) -> socket.socket:
 
 
 def _shown(name: Any) -> str:
-    return addresses.shown(name[0], name[1])
+    return hostports.shown(name[0], name[1])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from typing import Final
 
-from theater import addresses
+from theater import hostports
 from worker.interfaces.registry import Refusal
 from worker.tcp.connection import Connection
 from worker.tcp.tls import Contexts, Secure, came_too_early, reason
@@ -50,6 +50,6 @@ def _begin(connection: Connection, context: ssl.SSLContext, server_name: str | N
 def _checked(name: str) -> str:
     """A server's name, or its IP address."""
     try:
-        return addresses.parse(addresses.shown(name, 0)).host
-    except addresses.BadAddress:
+        return hostports.parse(hostports.shown(name, 0)).host
+    except hostports.BadHostPort:
         raise Refusal(f"expected the server's name or IP address, found {name[:64]!r}") from None

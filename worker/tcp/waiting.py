@@ -86,8 +86,6 @@ class Waits:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._stopped = Bell()
-        context.on_stopping(self._stopped.ring)
 
     def until(self, fd: int, events: int, deadline: Deadline) -> None:
         """Return when one of these events is there.
@@ -98,7 +96,7 @@ class Waits:
         """
         poll = select.poll()
         poll.register(fd, events)
-        poll.register(self._stopped.fd, READ)
+        poll.register(self._context.stop_fd, READ)
         while not self._context.is_stopping:
             left_ms = deadline.left_ms()
             ready = poll.poll(left_ms)
@@ -115,7 +113,3 @@ class Waits:
                 return attempt()
             except NotNow as later:
                 self.until(fd, later.events, deadline)
-
-    def close(self) -> None:
-        """No more waits."""
-        self._stopped.close()

@@ -16,11 +16,13 @@ from wasmtime import component as wc
 from theater import cgrf, interfaces, types
 from theater import metadata as meta
 from theater.actor import ActorOptions
+from theater.grants import HTTP
+from theater.http import WASI_HANDLER
 from theater.metadata import FunctionSig
-from theater.values import UNIT, Result, Tuple, Value
+from theater.values import UNIT, Result, String, Tuple, Value
 from worker.engine import link, module, traps
 from worker.engine.clock import GuestClock, ticks
-from worker.engine.component import introspect, port
+from worker.engine.component import http, introspect, port
 from worker.engine.component.handles import Handles, Mismatch
 from worker.engine.component.introspect import Function
 from worker.engine.component.kinds import Handle, holds_handle
@@ -38,6 +40,7 @@ from worker.engine.errors import (
     Trap,
 )
 from worker.engine.pack import INIT, MESSAGE_CHARS_MAX, Answers, GuestError, Returned
+from worker.interfaces import registry
 
 TABLES_MAX: Final = 1_000
 MEMORIES_MAX: Final = 1_000
@@ -159,13 +162,15 @@ class ComponentDoor:
         try:
             value = call(items)
             output = cgrf.encode(value if state is None else _kept(state, value))
-            if len(output) > self._options.message_bytes_max:
-                limit = self._options.message_bytes_max
-                raise Trap(f"answer of {len(output)} bytes exceeds the limit of {limit}", CONTRACT)
+        except http.Declined as error:
+            return Returned(cgrf.encode(Result(types.UNIT, types.STRING, False, String(str(error)))))
         except Mismatch as error:
             return GuestError(str(error)[:MESSAGE_CHARS_MAX])
         except Exception as error:
             raise self._stopped(error) from error
+        limit = self._options.message_bytes_max
+        if len(output) > limit:
+            raise self._stopped(Trap(f"answer of {len(output)} bytes exceeds the limit of {limit}", CONTRACT))
         return Returned(output)
 
     def arm(self, budget_ticks: int | None) -> None:
@@ -203,7 +208,10 @@ class ComponentDoor:
             index = instance.get_export_index(store, found.sig.name, parent)
             func = instance.get_func(store, index)._func
             call = self._port.guest_function(func, found.params, found.result)
-        bound = self._calls[function] = call, len(found.params)
+        bound = call, len(found.params)
+        if function == WASI_HANDLER:
+            bound = http.serving(call, self._answered), 1
+        self._calls[function] = bound
         return bound
 
     def _dropping(self, found: Function) -> port.GuestFunction:
@@ -259,6 +267,8 @@ class ComponentDoor:
         contract = {sig.full_name: sig for sig in exports if _is_actors(sig, state)}
         self._plain = frozenset(sig.full_name for sig in exports if sig.full_name not in contract)
         declared = {sig.full_name: contract.get(sig.full_name) or _as_actors(sig) for sig in exports}
+        if WASI_HANDLER in declared:
+            declared[WASI_HANDLER] = http.signature()
         self.functions = dict(declared)
         own = [item.sig for item in self._found.exports.values() if item.drops is None]
         self.metadata = meta.Metadata(imports, tuple(declared.values()), {}, _hashes(own))
@@ -270,6 +280,8 @@ class ComponentDoor:
 
     def _choose_variants(self, answers: Answers) -> None:
         chosen = link.choose(self._shape, self.metadata)
+        if WASI_HANDLER in self.functions:
+            chosen.variants.update(registry.newest(HTTP, http.ACCEPT, http.RESPOND))
         if self._options.interface_hashes == "strict":
             link.require("interfaces", chosen.differences)
         self.warnings = tuple(chosen.differences)

@@ -24,7 +24,7 @@ class Failure(Exception):
 def names_of(text: str, known: Names | None = None) -> dict[str, Type]:
     """Types by name, from lines ``name = type``; each may use those before it, and those known already."""
     found = dict(known or {})
-    for line in text.strip().splitlines():
+    for line in filter(str.strip, text.splitlines()):
         name, _, definition = line.partition("=")
         found[name.strip()] = parse_type(definition.strip(), found)
     return found
@@ -71,11 +71,19 @@ class Maker:
         self._errors = errors
         self.functions: list[registry.Function] = []
 
-    def add(self, name: str, signature: str, call: registry.Call, revive: registry.Revive | None = None) -> None:
+    def add(
+        self,
+        name: str,
+        signature: str,
+        call: registry.Call,
+        revive: registry.Revive | None = None,
+        secrets: registry.Secrets | None = None,
+        errors: Type | None = None,
+    ) -> None:
         """One more function. ``call`` returns the payload of ``ok``, or the answer if that is no result."""
         is_result = "-> result<" in signature
-        serve = self._answering(call) if is_result else call
-        variant = registry.Variant(f"func{signature}", serve, names=self._names, revive=revive)
+        serve = self._answering(call, errors or self._errors) if is_result else call
+        variant = registry.Variant(f"func{signature}", serve, names=self._names, revive=revive, secrets=secrets)
         self.functions.append(registry.Function(name, "", (variant,)))
 
     def methods(self, resource: str, table: Iterable[tuple[str, str, registry.Call]]) -> None:
@@ -97,9 +105,7 @@ class Maker:
         """The interface of all that was added."""
         return registry.Interface(name, doc, tuple(self.functions), is_plain=True)
 
-    def _answering(self, call: registry.Call) -> registry.Call:
-        errors = self._errors
-
+    def _answering(self, call: registry.Call, errors: Type | None) -> registry.Call:
         def serve(*given: Value) -> Value:
             try:
                 return ok(call(*given))

@@ -1,7 +1,7 @@
 /* theater.h: write an actor for a Theater supervisor in C.
  *
- * Copy this directory, include this file in one .c file per actor, and build with a clang that knows WebAssembly; no
- * C library is needed (README.md has the exact commands). A complete actor:
+ * Include this file in one .c file per actor and run `theater build`, or build with any clang that knows WebAssembly;
+ * no C library is needed (README.md has the exact commands). A complete actor:
  *
  *     #include "theater.h"
  *

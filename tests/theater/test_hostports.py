@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from theater.addresses import BadAddress, allows, parse, pattern, within
+from theater.hostports import BadHostPort, allows, parse, pattern, within
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_addresses(text: str, shown: str) -> None:
 )  # fmt: skip
 def test_no_addresses(text: str) -> None:
     """Said with what was expected."""
-    with pytest.raises(BadAddress, match="expected an address such as"):
+    with pytest.raises(BadHostPort, match="expected an address such as"):
         parse(text)
 
 
@@ -49,7 +49,7 @@ def test_no_addresses(text: str) -> None:
 )  # fmt: skip
 def test_no_patterns(text: str) -> None:
     """Said with what was expected."""
-    with pytest.raises(BadAddress, match="expected a pattern such as"):
+    with pytest.raises(BadHostPort, match="expected a pattern such as"):
         pattern(text)
 
 
@@ -116,7 +116,7 @@ def test_any_text(text: str) -> None:
     for read in (parse, pattern):
         try:
             found = read(text)
-        except BadAddress:
+        except BadHostPort:
             continue
         if read is parse:
             assert parse(str(found)) == found

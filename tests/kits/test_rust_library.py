@@ -1,0 +1,387 @@
+"""``theater.rs``: what a guest built with it accepts, answers and refuses (pack-abi §2, §4, §7 to §9)."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import wasmtime
+
+from supervisor.kits import clang, rustc, tools
+from tests.guests import pack
+from tests.guests.host import Guest
+from tests.guests.pack import (
+    Value,
+    encode,
+    listed,
+    octets,
+    ok,
+    result,
+    s64,
+    scalar,
+    some,
+    text,
+    tup,
+    u8,
+    u32,
+    u64,
+    variant,
+)
+from tests.guests.test_kit import ANYTHING, GOOD, PROBE, SHAPE_TAG, mixed
+from tests.system.running import ROOT, RunningTree
+from theater import metadata
+from theater.errors import TheaterError
+
+HERE = Path(__file__).parent
+NUMBERS = Value("array", b"\x07\x02", b"\x02\x02\0\0\0\xfe\xff\xff\xff\x05\0\0\0")
+BYTES_MAX = 120_000
+
+pytestmark = pytest.mark.skipif(rustc.compiler() is None, reason=rustc.MISSING)
+
+
+@pytest.fixture(scope="module")
+def probe_wasm(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    return rustc.build(HERE / "probe.rs", tmp_path_factory.mktemp("probe") / "probe.wasm").read_bytes()
+
+
+@pytest.fixture
+def probe(probe_wasm: bytes) -> Guest:
+    return Guest(probe_wasm)
+
+
+@pytest.mark.parametrize("anything", ANYTHING, ids=lambda it: it.kind)
+def test_every_type_comes_back(probe: Guest, anything: Value) -> None:
+    """A value of every kind, passed on, is encoded as it came: canonical, with the declared type tags."""
+    given = mixed(anything)
+    unit_for_value = b"\x0b\x07\0\0\0" + tup().tag + b"".join(child.tag for child in given.children[1:])
+    answer = result(True, tup(u8(1), given), b"\x0b\x02\0\0\0\x0c" + unit_for_value, b"\x06")
+
+    assert (0, encode(answer)) == probe.call(PROBE + "all", u8(1), given)
+
+
+@pytest.mark.parametrize("anything", ANYTHING, ids=lambda it: it.kind)
+def test_anything_keeps_its_type_tags(probe: Guest, anything: Value) -> None:
+    """What is declared as ``Any`` is encoded as it came, its own type tags included."""
+    answer = result(True, tup(u8(1), anything), b"\x0b\x02\0\0\0\x0c" + tup().tag, b"\x06")
+
+    assert (0, encode(answer)) == probe.call(PROBE + "anything", u8(1), anything)
+
+
+def test_description_is_exact(probe: Guest) -> None:
+    """__pack_types gives byte for byte what the reference of these tests makes of the same declarations, every time."""
+    shape = "variant shape { dot, line(s16) }"
+    fields = "record mixed { z: f64, a: char, b: flags, c: bool }"
+    many = (
+        f"tuple<value, list<tuple<u8, {shape}>>, result<bool, string>, option<list<u16>>, list<string>, {fields}, "
+        "list<u8>>"
+    )
+    declared = {
+        "all": (f"it: {many}", many),
+        "anything": ("it: value", "value"),
+        "deep": ("", "s32"),
+        "grow-state": ("by-much: u8", ""),
+        "made": ("", "value"),
+        "panics": ("why: string", ""),
+        "read": ("it: value", "u32"),
+        "shape": (f"it: {shape}", f"list<{shape}>"),
+        "sum": ("numbers: list<s32>", "s64"),
+    }
+    exports = [
+        (PROBE + name, pack.parse_signature(f"(state: u8, {params}) -> result<tuple<u8, {answer}>, string>"))
+        for name, (params, answer) in declared.items()
+    ]
+    init = pack.parse_signature("(state: value) -> result<tuple<u8>, string>")
+    imports = [("theater:simple/runtime.log", pack.parse_signature("(msg: string)"))]
+    expected = pack.metadata(imports, [*exports, ("theater:simple/actor.init", init)])
+
+    assert expected == probe.types()
+    probe.call(PROBE + "sum", u8(0), NUMBERS)
+    assert expected == probe.types()
+
+
+def test_module_is_small(probe_wasm: bytes) -> None:
+    """A guest is some tens of kilobytes."""
+    assert len(probe_wasm) <= BYTES_MAX
+
+
+def test_lists_of_numbers_are_read(probe: Guest) -> None:
+    """Items of a packed list are numbers with their sign; those of another width are converted."""
+    other = Value("array", b"\x07\x03", b"\x03\x01\0\0\0" + (-7).to_bytes(8, "little", signed=True))
+
+    assert (0, encode(ok(u8(0), s64(3)))) == probe.call(PROBE + "sum", u8(0), NUMBERS)
+    assert (0, encode(ok(u8(0), s64(-7)))) == probe.call(PROBE + "sum", u8(0), other)
+
+
+def test_variants_are_made(probe: Guest) -> None:
+    """A case gets the tag its type declares, and is found by its name."""
+    dot, line = variant("shape", "dot", 0), variant("shape", "line", 1, scalar("s16", -6))
+    status, answer = probe.call(PROBE + "shape", u8(0), variant("", "line", 9, scalar("s16", -3)))
+
+    assert (0, encode(ok(u8(0), listed(SHAPE_TAG, [dot, line])))) == (status, answer)
+
+
+def test_anything_is_made_and_read(probe: Guest) -> None:
+    """From Rust values and to them; what it is not is an error with the place."""
+    made = tup(text("text"), octets(bytes([1, 2, 3])), some(pack.boolean(True)))
+    answer = result(True, tup(u8(1), made), b"\x0b\x02\0\0\0\x0c" + tup().tag, b"\x06")
+    declined = result(False, text("expected u32, found string"), b"\x0b\x02\0\0\0\x0c\x0e", b"\x06")
+
+    assert (0, encode(answer)) == probe.call(PROBE + "made", u8(1))
+    assert (0, encode(ok(u8(1), u32(9)))) == probe.call(PROBE + "read", u8(1), u64(9))
+    assert (0, encode(declined)) == probe.call(PROBE + "read", u8(1), text("9"))
+
+
+@pytest.mark.parametrize("given", [u8(7), u64(7), s64(7), scalar("s8", 7), some(u64(7))], ids=str)
+def test_initial_state_of_another_width_is_converted(probe: Guest, given: Value) -> None:
+    """Plain data arrives as s64; the state has its declared type all the same."""
+    assert (0, encode(ok(u8(7)))) == probe.call("theater:simple/actor.init", given)
+
+
+def test_state_changes_only_on_success(probe: Guest) -> None:
+    """What is done to the state before an error is forgotten, because only an answer carries a state."""
+    unit = tup(u8(0)).tag
+    declined = result(False, text("too large"), unit, b"\x06")
+
+    assert (0, encode(ok(u8(5)))) == probe.call(PROBE + "grow-state", u8(2), u8(3))
+    assert (0, encode(declined)) == probe.call(PROBE + "grow-state", u8(200), u8(3))
+
+
+@pytest.mark.parametrize(
+    ("function", "items", "message"),
+    [
+        ("theater:simple/actor.init", [s64(-1)], "init: state: expected u8, found s64"),
+        ("theater:simple/actor.init", [s64(256)], "init: state: expected u8, found s64"),
+        ("theater:simple/actor.init", [text("x")], "init: state: expected u8, found string"),
+        (PROBE + "sum", [u8(0)], "sum: expected 1 parameters, found 0"),
+        (PROBE + "sum", [u8(0), u8(0), u8(0)], "sum: expected 1 parameters, found 2"),
+        (PROBE + "sum", [u64(256), octets(b"")], "sum: state: expected u8, found u64"),
+        (PROBE + "sum", [u8(0), listed(b"\x06", [text("x")])], "sum: numbers[0]: expected s32, found string"),
+        (PROBE + "grow-state", [u8(0), u64(256)], "grow-state: by-much: expected u8, found u64"),
+        (PROBE + "shape", [u8(0), variant("", "cube", 0)], "shape: it: there is no case cube"),
+        (PROBE + "shape", [u8(0), variant("", "dot", 0, u8(1))], "shape: it.dot: expected no payload"),
+        (PROBE + "shape", [u8(0), variant("", "line", 1)], "shape: it.line: expected a payload"),
+        (PROBE + "shape", [u8(0), variant("", "line", 1, text(""))], "shape: it.line: expected s16, found string"),
+        (PROBE + "all", [u8(0), tup(u8(0))], "all: it: expected 7 items, found 1"),
+        (PROBE + "all", [u8(0), tup(*[u8(0)] * 7)], "all: it[1]: expected list, found u8"),
+    ],
+)
+def test_refusals_say_what_was_expected(probe: Guest, function: str, items: list[Value], message: str) -> None:
+    """What does not fit the declared types is answered with status -1 and a message naming the place."""
+    assert (-1, message.encode()) == probe.call(function, *items)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"z": scalar("f64", 0), "a": scalar("char", 65), "b": scalar("flags", 0)}, ": the field c is missing"),
+        ({"z": text("")}, ".z: expected f64, found string"),
+        ({key: pack.boolean(True) for key in "zabc"} | {"z": scalar("f64", 0)}, ".a: expected char, found bool"),
+    ],
+)
+def test_refusals_of_records(probe: Guest, fields: dict[str, Value], message: str) -> None:
+    """A field that is missing or of another type is named."""
+    given = mixed(u8(0))
+    items = tup(*given.children[:5], pack.record("", **fields), given.children[6])
+
+    assert (-1, f"all: it[5]{message}".encode()) == probe.call(PROBE + "all", u8(0), items)
+
+
+def test_truncated_input_is_refused(probe: Guest) -> None:
+    """No prefix of a good input is taken for a value, and none breaks the guest."""
+    for cut in range(1, len(GOOD)):
+        assert probe.call(PROBE + "sum", GOOD[:cut])[0] == -1
+
+
+@pytest.mark.parametrize("function", ["sum", "all", "anything"])
+def test_spoilt_input_never_breaks_the_guest(probe: Guest, function: str) -> None:
+    """Any byte changed: an answer or a refusal, never a trap."""
+    good = GOOD if function == "sum" else encode(tup(u8(0), mixed(ANYTHING[5])))
+    for place in range(len(good)):
+        for byte in (0x00, 0x01, 0x07, 0x14, 0x7F, 0xFF):
+            status, _ = probe.call(PROBE + function, good[:place] + bytes([byte]) + good[place + 1 :])
+            assert status in (0, -1)
+
+
+def test_running_out_of_stack_is_a_trap(probe: Guest) -> None:
+    """Too deep a recursion ends the guest instead of overwriting its data."""
+    with pytest.raises(wasmtime.Trap, match="out of bounds"):
+        probe.call(PROBE + "deep", u8(0))
+
+
+def nested(levels: int) -> bytes:
+    """The input (1, t) where t is that many 1-tuples, one in the other."""
+    tuples = [b"\x0b\0\0\0\x08\0\0\0\x01\0\0\0" + at.to_bytes(4, "little") for at in range(levels)]
+    both = b"\x0b\0\0\0\x0c\0\0\0\x02\0\0\0" + b"".join(it.to_bytes(4, "little") for it in (0, levels))
+    nodes = [b"\x0c\0\0\0\x01\0\0\0\x01", *tuples, both]
+    header = b"CGRF\x02\0\0\0" + b"".join(it.to_bytes(4, "little") for it in (len(nodes), len(nodes) - 1))
+    return header + b"".join(nodes)
+
+
+def test_values_may_be_deep(probe: Guest) -> None:
+    """Some 500 levels are read and written; more are refused, and none is a trap."""
+    assert [probe.call(PROBE + "anything", nested(levels))[0] for levels in (1, 490, 510, 20_000)] == [0, 0, -1, -1]
+
+
+def test_a_panic_is_logged_and_ends_the_guest(probe: Guest) -> None:
+    """The log tells what and where, without the machine's paths; the trap is the end."""
+    with pytest.raises(wasmtime.Trap, match="unreachable"):
+        probe.call(PROBE + "panics", u8(0), text("I can"))
+
+    (line,) = probe.calls
+    assert line[0] == "theater:simple/runtime.log"
+    assert b"because I can" in line[1]
+    assert b"probe.rs:" in line[1]
+    assert str(HERE).encode() not in line[1]
+
+
+def test_memory_is_given_back(probe: Guest) -> None:
+    """Ten large calls need no more memory than two."""
+    large = octets(bytes(1 << 20))
+    for _ in range(2):
+        probe.call(PROBE + "anything", u8(0), large)
+    after_two = probe.pages
+    for _ in range(10):
+        assert probe.call(PROBE + "anything", u8(0), large)[0] == 0
+
+    assert after_two == probe.pages
+
+
+def test_nothing_is_no_size_to_allocate(probe: Guest) -> None:
+    """Neither is more than there can be."""
+    assert probe._call("__pack_alloc", 0) == 0
+    assert probe._call("__pack_alloc", -1) == 0
+    assert probe._call("__pack_alloc", 0x7FFFFFFF) == 0
+
+
+# -- the host ----------------------------------------------------------------------------------------------------------
+
+TREE = """
+version: 1
+name: asking
+children:
+  - id: asking
+    actor: asking.wasm
+    restart: transient
+    grants: {runtime: {}, supervisor: {}}
+"""
+CHILD = """
+name = "child"
+package = "probe.wasm"
+[grants.runtime]
+"""
+
+
+@pytest.fixture(scope="module")
+def asking(probe_wasm: bytes) -> Iterator[RunningTree]:
+    with tempfile.TemporaryDirectory(prefix="th") as directory:
+        home = Path(directory)
+        rustc.build(HERE / "asking.rs", home / "asking.wasm")
+        (home / "probe.wasm").write_bytes(probe_wasm)
+        (home / "child.toml").write_text(CHILD)
+        running = RunningTree(home, TREE)
+        try:
+            yield running
+        finally:
+            running.stop()
+            running.clean_up()
+
+
+def test_host_functions_have_the_hosts_types(asking: RunningTree) -> None:
+    """Hashes of every declared import are the host's: the tree started, and check finds nothing."""
+    assert asking.cli("check", "tree.yaml") is not None
+    assert len(asking.actor("/asking").call("who")) == 36
+
+
+def test_children_are_started_asked_and_restarted(asking: RunningTree) -> None:
+    """spawn, list-children, get-child-state, restart-child, get-child-events and log, from Rust."""
+    actor = asking.actor("/asking")
+    child = actor.call("start", (str(asking.home / "child.toml"), 7))
+
+    assert actor.call("children") == [child]
+    assert actor.call("state", (child,)) == 7
+    actor.call("again", (child,))
+    assert actor.call("state", (child,)) == 7
+    assert actor.call("events", (child,)) > 0
+    with pytest.raises(TheaterError, match="nobody"):
+        actor.call("state", ("nobody",))
+
+
+# -- what the documentation shows --------------------------------------------------------------------------------------
+
+
+def shown(page: str, prefix: str = "") -> str:
+    """The first block of Rust on a page."""
+    pattern = rf"^{prefix}```(?:rust|ignore)\n(.*?)^{prefix}```"
+    found = re.search(pattern, (ROOT / page).read_text(), re.DOTALL | re.MULTILINE)
+    assert found is not None
+    return re.sub(f"^{prefix.rstrip()} ?", "", found[1], flags=re.MULTILINE) if prefix else found[1]
+
+
+@pytest.mark.parametrize(
+    ("page", "prefix"),
+    [("supervisor/kits/rust/README.md", ""), ("supervisor/kits/rust/theater.rs", "//! "), ("docs/actors.md", "")],
+)
+def test_what_is_shown_builds(tmp_path: Path, page: str, prefix: str) -> None:
+    """And declares what it says."""
+    source = tmp_path / "shown.rs"
+    source.write_text(shown(page, prefix))
+    declared = metadata.decode(Guest(rustc.build(source).read_bytes()).types())
+    (own,) = (it for it in declared.exports if it.name != "init")
+
+    assert own.full_name in ("example:counter/api.add", "example:tally/api.hear")
+
+
+@pytest.mark.skipif(clang.compiler() is None, reason=clang.MISSING)
+def test_the_tally_in_c_and_in_rust_are_one(tmp_path: Path) -> None:
+    """docs/actors.md: the same interfaces with the same hashes, imports too."""
+    (tmp_path / "rust.rs").write_text(shown("docs/actors.md"))
+    in_c = re.search(r"^```c\n(.*?)^```", (ROOT / "docs/actors.md").read_text(), re.DOTALL | re.MULTILINE)
+    assert in_c is not None
+    (tmp_path / "c.c").write_text(in_c[1])
+    packages = (rustc.build(tmp_path / "rust.rs"), clang.build(tmp_path / "c.c"))
+
+    assert len({Guest(it.read_bytes()).types() for it in packages}) == 1
+
+
+# -- mistakes ----------------------------------------------------------------------------------------------------------
+
+INIT = "#[init] fn init(given: Option<u8>) -> Result<u8, String> { Ok(given.unwrap_or(0)) }"
+MISTAKES = [
+    ("", "expected #[init] fn init"),
+    (f"{INIT} fn plain() {{}}", "actor!: expected `use host::log;`"),
+    (f"{INIT} use host::nothing;", "actor!: expected `use host::log;`"),
+    (f"{INIT} {INIT}", "actor!: expected `use host::log;`"),
+    (f'{INIT} #[export("a:b/c", "d")] fn d(state: &u8) -> u8 {{ 1 }}', "Answer"),
+    (f'{INIT} #[export("a:b/c", "d")] fn d(state: &u16) -> Result<(), String> {{ Ok(()) }}', "mismatched types"),
+    (f'{INIT} #[export("a:b/c", "d")] fn d(state: &u8, a: usize) -> Result<(), String> {{ Ok(()) }}', "usize"),
+]
+
+
+@pytest.mark.parametrize(("items", "said"), MISTAKES)
+def test_mistakes_in_declarations_are_told(tmp_path: Path, items: str, said: str) -> None:
+    """What actor! does not understand, and what has no type of WIT, is an error of the compiler that says so."""
+    source = tmp_path / "wrong.rs"
+    source.write_text(f"theater::actor! {{ {items} }}")
+
+    with pytest.raises(tools.KitError, match=r"rustc says") as caught:
+        rustc.build(source)
+    assert said in str(caught.value)
+
+
+def test_library_has_no_warnings(tmp_path: Path) -> None:
+    """Neither has what its macros make in an actor."""
+    library = tmp_path / "libtheater.rlib"
+    compiler = rustc.compiler()
+    assert compiler is not None
+    for arguments in (
+        rustc.library_arguments(str(library)),
+        rustc.arguments(HERE / "probe.rs", str(library), tmp_path / "probe.wasm"),
+        rustc.arguments(HERE / "asking.rs", str(library), tmp_path / "asking.wasm"),
+    ):
+        command = [compiler, *arguments, "-D", "warnings"]
+        done = subprocess.run(command, cwd=HERE, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
