@@ -234,6 +234,21 @@ class Retire(Message, tag="retire", frozen=True):
     target: str = ""
 
 
+class Expect(Message, tag="expect", frozen=True):
+    """Another actor is about to hand a TCP connection over: take it from whoever shows this token (tcp.transfer).
+
+    The socket is in the run directory, and the worker's own; it is bound when the first one is expected. Answered by
+    Done or Refused.
+    """
+
+    id: int
+    socket: str
+    """Path at which to wait."""
+    token: bytes
+    expires_ms: int
+    target: str = ""
+
+
 class TakeAgain(Message, tag="take_again", frozen=True):
     """An operation that was set aside is no dead letter any more. Not answered."""
 
@@ -360,6 +375,7 @@ ToWorker = (
     | TakeBack
     | Retire
     | TakeAgain
+    | Expect
 )
 FromClient = (
     Pause

@@ -14,6 +14,7 @@ from theater.grants import (
     LOOP,
     PROCESS,
     RANDOM,
+    TCP,
     TERMINAL,
     TIMER,
     TIMING,
@@ -32,6 +33,13 @@ DEFAULTS: Final[Mapping[str, Mapping[str, int]]] = {
         "input_bytes_max": 1 << 20,
         "output_bytes_max": 1 << 20,
         "processes_max": 4,
+    },
+    TCP: {
+        "connections_max": 64,
+        "chunk_bytes_max": 64 << 10,
+        "send_bytes_max": 16 << 20,
+        "timeout_ms_max": 30_000,
+        "wait_ms_max": 30_000,
     },
 }
 """By grant and option. A name that ends in ``_max`` is the most allowed, one that ends in ``_min`` the least."""

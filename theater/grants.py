@@ -14,6 +14,7 @@ STORE: Final = "theater:simple/store"
 WASI: Final = "wasi"
 HTTP: Final = "wasi:http/incoming-handler"
 HTTP_CLIENT: Final = "wasi:http/outgoing-handler"
+TCP: Final = "theater:simple/tcp"
 TIMER: Final = "theater:simple/timer"
 RANDOM: Final = "theater:simple/random"
 TIMING: Final = "theater:simple/timing"
@@ -31,6 +32,7 @@ SHORT_NAMES: Final[dict[str, str]] = {
     "wasi": WASI,
     "http": HTTP,
     "http-client": HTTP_CLIENT,
+    "tcp": TCP,
     "timer": TIMER,
     "random": RANDOM,
     "timing": TIMING,

@@ -91,9 +91,9 @@ class HostContext:
     def service(self, kind: Callable[[Any], T]) -> T:
         """What an interface keeps for this incarnation."""
         services = self._inc.services
-        found = services.get(kind)
+        found: T | None = services.get(kind)
         if found is None:
-            found = services[kind] = kind(self)
+            found = services.setdefault(kind, kind(self))  # the post thread may ask at the same time
         return found
 
     def renew(self) -> None:

@@ -88,6 +88,7 @@ class Post:
             control.TakeBack: self._take_back,
             control.TakeAgain: lambda message, bodies: self._take_again(message),
             control.Retire: lambda message, bodies: self._feed(n.Retire(Orderer(message.id))),
+            control.Expect: lambda message, bodies: self._expect(message),
         }
         self._perform: dict[type, Callable[[Any], None]] = {
             act.Answer: self._answer,
@@ -269,6 +270,12 @@ class Post:
 
     def _take_again(self, message: control.TakeAgain) -> None:
         self._inc.init.set_aside.pop(message.digest, None)
+
+    def _expect(self, message: control.Expect) -> None:
+        from worker.context import HostContext
+        from worker.tcp.service import expect
+
+        self._send(expect(HostContext(self._inc), message))
 
     def _second_init(self, message: control.Init, bodies: list[bytes]) -> None:
         self._inc.logs.warn("init", "a second Init was ignored")

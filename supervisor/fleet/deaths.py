@@ -218,7 +218,8 @@ class Deaths:
             return None
 
     def _forget_files(self, life: Life) -> None:
-        for path in (self._s.dirs.stderr_of(life.routing), life.endpoint.removeprefix("ipc://")):
+        dirs, routing = self._s.dirs, life.routing
+        for path in (dirs.stderr_of(routing), dirs.landing_of(routing), life.endpoint.removeprefix("ipc://")):
             try:
                 os.unlink(path)
             except OSError:

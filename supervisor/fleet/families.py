@@ -18,6 +18,7 @@ from supervisor.fleet.asking import Asking, Refusal
 from supervisor.fleet.deaths import Deaths
 from supervisor.fleet.links import Pending
 from supervisor.fleet.lives import Actor, BirthState, Life, family_of
+from supervisor.fleet.passing import pass_connection
 from supervisor.fleet.restarts import restart
 from supervisor.fleet.services import Services
 from supervisor.fleet.spawning import Names, birth_state, child_of, child_spec
@@ -57,6 +58,7 @@ class Families:
             "subscribe-to-child": self._subscribe,
             "unsubscribe-from-child": self._unsubscribe,
             "stop-children": self._stop_all,
+            "pass-connection": pass_connection,
         }
 
     def on_ask(self, life: Life, ask: control.Ask, bodies: list[bytes]) -> None:

@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from supervisor.fleet.local_permits import LOCAL_CHECKS
+from supervisor.fleet.tcp_permits import beyond_tcp
 from theater.content import quotas, sharing
-from theater.grants import HTTP, HTTP_CLIENT, STORE, WASI, short_name
+from theater.grants import HTTP, HTTP_CLIENT, STORE, TCP, WASI, short_name
 from theater.origins import allows
 
 Options = Mapping[str, Any]
@@ -82,4 +83,5 @@ _CHECKS: Final[Mapping[str, Callable[[Options, Options], list[str]]]] = {
     HTTP_CLIENT: _http_client,
     STORE: _store,
     **LOCAL_CHECKS,
+    TCP: beyond_tcp,
 }

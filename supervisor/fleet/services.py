@@ -62,6 +62,10 @@ class Directories(msgspec.Struct, frozen=True):
         """Packages the store keeps (supervisor.store.packages)."""
         return os.path.join(self.store, "packages")
 
+    def landing_of(self, routing: bytes) -> str:
+        """The socket at which a worker takes connections of other workers."""
+        return os.path.join(self.workers, "c" + routing.hex()[1:16])
+
     @property
     def content(self) -> str:
         """What actors keep in stores of theirs (theater.content)."""

@@ -16,7 +16,8 @@ from theater.config.kinds import Flag, Part, Text, Whole, duration, size
 from theater.config.local_grants import DIRECTORY, LOCAL
 from theater.config.node import LIST, MAP, NULL, TEXT, Node, inside, quoted
 from theater.config.reader import Field, Reader, Section, nearest, read_section, section_schema
-from theater.grants import HTTP, HTTP_CLIENT, RUNTIME, SHORT_NAMES, STORE, SUPERVISOR, WASI
+from theater.config.tcp_grant import TCP_OPTIONS
+from theater.grants import HTTP, HTTP_CLIENT, RUNTIME, SHORT_NAMES, STORE, SUPERVISOR, TCP, WASI
 
 _WASI = Section(
     name="wasi",
@@ -123,6 +124,7 @@ GRANTS: dict[str, Section] = {
     WASI: _WASI,
     HTTP: _HTTP,
     HTTP_CLIENT: _HTTP_CLIENT,
+    TCP: TCP_OPTIONS,
     **LOCAL,
 }
 """Full name of an interface to the options its grant takes."""

@@ -14,6 +14,7 @@ from theater.config.limits import ENTRIES_MAX
 from theater.config.node import LIST, MAP, Node, inside
 from theater.config.reader import Kind, Reader
 from theater.content.sharing import BadOwner, checked_owner
+from theater.hostports import BadHostPort, pattern
 from theater.origins import BadOrigin, parse
 
 
@@ -102,6 +103,21 @@ class Owner(msgspec.Struct, frozen=True):
 
     def schema(self) -> dict[str, Any]:
         return {"type": "string", "pattern": "^(/|\\*$|parent$|children$|.*\\$\\{)"}
+
+
+class HostPorts(msgspec.Struct, frozen=True):
+    """Addresses of TCP, ``*.example.com:443`` (theater.hostports)."""
+
+    def read(self, node: Node, path: str, reader: Reader) -> str:
+        text = Text("a pattern such as db.example.com:5432").read(node, path, reader)
+        try:
+            pattern(text)
+        except BadHostPort as error:
+            raise Wrong(str(error)) from None
+        return text
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "pattern": "(:|\\$\\{)"}
 
 
 class PathFromHere(msgspec.Struct, frozen=True):

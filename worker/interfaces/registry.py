@@ -25,6 +25,7 @@ TEXT_CHARS_MAX: Final = 4096
 MODULES: Final[Mapping[str, str]] = {
     "theater:simple/runtime": "runtime",
     "theater:simple/supervisor": "supervisor",
+    "theater:simple/tcp": "tcp",
     "theater:simple/timer": "timer",
     "theater:simple/random": "random",
     "theater:simple/timing": "timing",
