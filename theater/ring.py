@@ -223,10 +223,10 @@ class RingWriter:
         if self._head + skipped + size - self._tail > self.capacity:
             raise RingFull
         record = self._spill(frame) if is_large else frame
-        if skipped:
-            if skipped >= _RECORD_BYTES:
+        if room < size:
+            if room >= _RECORD_BYTES:
                 _U32.pack_into(self._memory, self._at, SKIP)
-            self._at = DATA_AT
+            self._at = DATA_AT  # also from the very end, where nothing is skipped
         self._memory[self._at : self._at + size] = _pack_record(len(record), crc32(record)) + record
         self._at += size
         self._marks[0] = head = self._head + skipped + size

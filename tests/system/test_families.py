@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from tests.examples.test_guest_builds import builder, is_committed_compiler
+from supervisor.kits import clang
+from tests.examples.test_guest_builds import is_committed_compiler
 from tests.guests import wat
 from tests.guests.pack import none, text, tup, u32
 from tests.system.running import RunningTree, is_running, until
@@ -154,8 +155,8 @@ def family(tree: RunningTree) -> Family:
 def test_the_guests_are_what_their_sources_build(name: str, tmp_path: Path) -> None:
     """Byte for byte, with the compiler that built them."""
     if not is_committed_compiler():
-        pytest.skip(f"needs ziglang {builder.ZIGLANG}, which built the committed modules")
-    builder.build(builder.ZIG, GUESTS / f"{name}.c", tmp_path / "built.wasm")
+        pytest.skip(f"needs ziglang {clang.ZIGLANG}, which built the committed modules")
+    clang.build(GUESTS / f"{name}.c", tmp_path / "built.wasm")
 
     assert (tmp_path / "built.wasm").read_bytes() == (GUESTS / f"{name}.wasm").read_bytes()
 
