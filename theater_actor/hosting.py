@@ -19,6 +19,9 @@ from typing import Any, Final, ParamSpec, TypeVar
 P = ParamSpec("P")
 R = TypeVar("R")
 
+OUTSIDE: Final = "there is no host outside of a component: put a function of the test's own in this one's place"
+"""Said by host functions that have nothing to say without a host."""
+
 
 class HostFunction:
     """A declared host function; ``bound`` in a component."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Final
 
 from theater_actor.ends import HostError
-from theater_actor.hosting import host
+from theater_actor.hosting import OUTSIDE, host
 from theater_actor.widths import U64
 
 INTERFACE: Final = "theater:simple/supervisor@0.1.0"
@@ -19,58 +19,57 @@ HANDLERS: Final = "theater:simple/supervisor-handlers@0.1.0"
 """``handle_child_exit(child_id: str, value: bytes | None)``, ``handle_child_external_stop(child_id: str)``,
 ``handle_child_restarted(child_id: str, incarnation: U64)`` and
 ``handle_child_event(child_id: str, event_type: str, data: bytes)``; all are optional and return None."""
-_OUTSIDE: Final = "there is no host outside of a component: put a function of the test's own in this one's place"
 
 
 @host(INTERFACE)
 def spawn(manifest: str, init_state: bytes | None = None, wasm_bytes: bytes | None = None) -> str:
     """Start a child from a manifest (a path, or its text), with the bytes as its state; returns its id."""
-    raise HostError(_OUTSIDE)
+    raise HostError(OUTSIDE)
 
 
 @host(INTERFACE)
 def resume(manifest: str, state_bytes: bytes | None = None, wasm_bytes: bytes | None = None) -> str:
     """Start a child from the last state that one of that name has left."""
-    raise HostError(_OUTSIDE)
+    raise HostError(OUTSIDE)
 
 
 @host(INTERFACE)
 def list_children() -> list[str]:
     """The ids of the children that live."""
-    raise HostError(_OUTSIDE)
+    raise HostError(OUTSIDE)
 
 
 @host(INTERFACE)
 def restart_child(child_id: str) -> None:
     """Stop a child and start it again, from its last state."""
-    raise HostError(_OUTSIDE)
+    raise HostError(OUTSIDE)
 
 
 @host(INTERFACE)
 def stop_child(child_id: str) -> None:
     """Stop a child in order."""
-    raise HostError(_OUTSIDE)
+    raise HostError(OUTSIDE)
 
 
 @host(INTERFACE)
 def kill_child(child_id: str) -> None:
     """End a child's process at once."""
-    raise HostError(_OUTSIDE)
+    raise HostError(OUTSIDE)
 
 
 @host(INTERFACE)
 def subscribe_to_child(child_id: str) -> None:
     """Receive the child's events as handle-child-event."""
-    raise HostError(_OUTSIDE)
+    raise HostError(OUTSIDE)
 
 
 @host(INTERFACE)
 def unsubscribe_from_child(child_id: str) -> None:
     """Receive them no more."""
-    raise HostError(_OUTSIDE)
+    raise HostError(OUTSIDE)
 
 
 @host(INTERFACE)
 def get_child_events(child_id: str) -> list[tuple[U64, str, bytes]]:
     """Events of a child that its worker has in memory: number, type, data."""
-    raise HostError(_OUTSIDE)
+    raise HostError(OUTSIDE)

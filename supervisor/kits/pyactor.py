@@ -53,7 +53,7 @@ def _plan(directory: Path) -> dict[str, Any]:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True)
     if done.returncode:
-        raise HintsError(f"the actor's source says:\n{done.stderr.strip()}")
+        raise HintsError(f"{LIBRARY} says: {done.stderr.strip()}")
     plan: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return plan
 

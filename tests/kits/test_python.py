@@ -200,7 +200,7 @@ def test_the_state_of_another_package_is_migrated(tree: RunningTree, zoo: Path, 
     new = "    names: list[str]\n\n    @migrate\n    @staticmethod\n    def before(old: Old) -> Zoo:\n"
     new += "        return Zoo(names=sorted(old.animals))\n\n    @export\n    def named(self) -> list[str]:\n"
     new += "        return self.names\n"
-    fields = (HERE / "zoo.py").read_text().partition("@actor")[0]
+    fields = (HERE / "zoo.py").read_text().partition("@actor")[0] + "from theater_actor import migrate\n\n\n"
     (newer / "app.py").write_text(f"{fields}{old}(name='example:zoo')\nclass Zoo:\n{new}")
     it = tree.actor("/zoo")
     it.call("admit", ({"name": "Ada", "mood": "good", "born": None},))

@@ -1,0 +1,29 @@
+"""Call exported functions of other actors (``theater:simple/rpc``). The grant is ``rpc``."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from theater_actor.ends import HostError
+from theater_actor.hosting import OUTSIDE, host
+from theater_actor.widths import U64
+
+INTERFACE: Final = "theater:simple/rpc@0.1.0"
+
+
+@host(INTERFACE)
+def call(actor_id: str, function: str, params: bytes, timeout_ms: U64 | None = None) -> bytes:
+    """Call interface.function with an encoded tuple of parameters; returns the result, encoded."""
+    raise HostError(OUTSIDE)
+
+
+@host(INTERFACE)
+def implements(actor_id: str, interface_name: str) -> bool:
+    """Whether an actor exports functions of an interface."""
+    raise HostError(OUTSIDE)
+
+
+@host(INTERFACE)
+def exports(actor_id: str) -> list[tuple[str, str]]:
+    """The interfaces an actor exports, with their hashes."""
+    raise HostError(OUTSIDE)
