@@ -45,6 +45,7 @@ SHORT_NAMES: Final[dict[str, str]] = {
 }
 """Names a manifest may use."""
 
+SIMPLE_HTTP_CLIENT: Final = "theater:simple/http-client"
 HTTP_TYPES: Final = "wasi:http/types"
 WASI_SHARED: Final = ("wasi:io/error", "wasi:io/poll", "wasi:io/streams")
 """What HTTP bodies are made of, too."""
@@ -53,6 +54,8 @@ PREVIEW_1: Final = "wasi_snapshot_preview1"
 
 def opened_by(interface: str) -> tuple[str, ...]:
     """Grants any of which makes an interface available, by full name; the one to propose comes first."""
+    if interface == SIMPLE_HTTP_CLIENT:
+        return (HTTP_CLIENT,)
     if interface == HTTP_TYPES:
         return HTTP, HTTP_CLIENT
     if interface in WASI_SHARED:

@@ -12,8 +12,22 @@ import pytest
 
 from tests.interfaces.calling import Host
 from theater import cgrf, http, types
-from theater.grants import HTTP, HTTP_CLIENT
-from theater.values import U16, U32, U64, UNIT, List, Option, Result, String, Tuple, Value, Variant, bytes_of, items_of
+from theater.grants import HTTP, HTTP_CLIENT, SIMPLE_HTTP_CLIENT
+from theater.values import (
+    U16,
+    U32,
+    U64,
+    UNIT,
+    List,
+    Option,
+    Result,
+    String,
+    Tuple,
+    Value,
+    Variant,
+    bytes_of,
+    items_of,
+)
 from worker.engine.errors import Trap
 
 TYPES, STREAMS, POLL = "wasi:http/types", "wasi:io/streams", "wasi:io/poll"
@@ -248,6 +262,46 @@ def test_https_trusts_nobody_it_does_not_know(server: str) -> None:
     request = it.request(server)
     it.ask("[method]outgoing-request.set-scheme", request, some(Variant("scheme", "HTTPS", 1)))
     assert it.send(request) == "TLS-protocol-error"
+
+
+# -- theater:simple/http-client ----------------------------------------------------------------------------------------
+
+
+def _simple(it: Guest, url: str, method: str = "GET", body: bytes = b"", *headers: tuple[str, bytes]) -> Any:
+    pairs = tuple(Tuple((String(name), bytes_of(value))) for name, value in headers)
+    headers_ = List(types.Tuple((types.STRING, types.BYTES)), pairs)
+    given = (String(method), String(url), headers_, bytes_of(body), NOTHING)
+    answer = it.host.call(SIMPLE_HTTP_CLIENT, "request", *given)
+    if not answer.is_ok:
+        return answer.value.value
+    status, _, content = answer.value.items
+    return status.value, bytes(content.items)
+
+
+def test_the_simple_client(server: str) -> None:
+    """One call: request in, response out; the same limits and secrets."""
+    it = guest(server, secrets={"KEY": "s3cret"})
+    assert _simple(it, f"http://{server}/") == (200, b"hello")
+    assert _simple(it, f"http://{server}/x", "POST", b"the body") == (200, b"the body")
+    assert b"s3cret" in _simple(it, f"http://{server}/headers?a=b", "GET", b"", ("authorization", b"{{KEY}}"))[1]
+    assert b"redacted:" in it.host.context.recorded[-1][2] and b"{{KEY}}" not in it.host.context.recorded[-1][2]
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("http://example.com/", "HTTP-request-denied"),
+        ("ftp://example.com/", "HTTP-request-URI-invalid"),
+        ("nonsense", "expected a URL"),
+        ("http://[", "expected a URL"),
+        ("http://SERVER/a b", "expected a URL"),
+        ("http://SERVER/nonsense", "HTTP-protocol-error"),
+        ("http://user@SERVER/", "HTTP-request-URI-invalid"),
+    ],
+)
+def test_the_simple_client_refuses(server: str, url: str, words: str) -> None:
+    """In words."""
+    assert words in _simple(guest(server), url.replace("SERVER", server))
 
 
 # -- messages ----------------------------------------------------------------------------------------------------------

@@ -36,6 +36,7 @@ MODULES: Final[Mapping[str, str]] = {
     "theater:simple/process": "process",
     "wisp:assembler/runtime": "assembler",
     "wasi_snapshot_preview1": "wasi.preview1",
+    "theater:simple/http-client": "http_client",
     "wasi:cli/environment": "wasi.cli",
     "wasi:cli/exit": "wasi.cli",
     "wasi:cli/stderr": "wasi.cli",

@@ -52,7 +52,8 @@ class Fields:
             raise Failure("invalid-syntax")
 
 
-def _checked(name: str, values: Iterable[bytes]) -> list[bytes]:
+def checked(name: str, values: Iterable[bytes]) -> list[bytes]:
+    """The values, if they may stand under that name. Raises Failure."""
     found = list(values)
     if not TOKEN.fullmatch(name) or any(BAD_VALUE.search(value) for value in found):
         raise Failure("invalid-syntax")
@@ -86,7 +87,7 @@ def from_list(context: Context, entries: List) -> Value:
     made = Fields()
     for entry in items_of(entries):
         name, value = entry.items  # type: ignore[attr-defined]
-        made.add(name.value, _checked(name.value, [bytes(value.items)]))
+        made.add(name.value, checked(name.value, [bytes(value.items)]))
     return resources(context).add(made)
 
 
@@ -102,7 +103,7 @@ def has(context: Context, handle: U32, name: String) -> Value:
 
 def set_(context: Context, handle: U32, name: String, values: List) -> Value:
     """Replace the values under a name."""
-    fields, given = _open(context, handle), _checked(name.value, _values(values))
+    fields, given = _open(context, handle), checked(name.value, _values(values))
     fields.remove(name.value)
     fields.add(name.value, given)
     return UNIT
@@ -111,14 +112,14 @@ def set_(context: Context, handle: U32, name: String, values: List) -> Value:
 def delete(context: Context, handle: U32, name: String) -> Value:
     """Forget a name."""
     fields = _open(context, handle)
-    _checked(name.value, ())
+    checked(name.value, ())
     fields.remove(name.value)
     return UNIT
 
 
 def append(context: Context, handle: U32, name: String, value: List) -> Value:
     """Add a value."""
-    _open(context, handle).add(name.value, _checked(name.value, [bytes(value.items)]))
+    _open(context, handle).add(name.value, checked(name.value, [bytes(value.items)]))
     return UNIT
 
 

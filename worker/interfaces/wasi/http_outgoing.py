@@ -159,13 +159,18 @@ def handle(context: Context, handle: U32, options: Option) -> Value:
     if isinstance(options.value, U32):
         chosen = resources(context).get(options.value, RequestOptions)
         drop(context, options.value)
-    requests = context.service(Requests)
     try:
-        order = Order(context, request, chosen)
-        if requests.count >= int(context.grant(HTTP_CLIENT).get("requests_max", REQUESTS_MAX)):
-            raise Refused("connection-limit-reached")
+        return resources(context).add(begin(context, request, chosen))
     except Refused as refused:
         raise Failure(refused.value) from None
+
+
+def begin(context: Context, request: OutgoingRequest, options: RequestOptions | None) -> Future:
+    """Have a request sent as soon as its body is complete. Raises Refused."""
+    requests = context.service(Requests)
+    order = Order(context, request, options)
+    if requests.count >= int(context.grant(HTTP_CLIENT).get("requests_max", REQUESTS_MAX)):
+        raise Refused("connection-limit-reached")
     future = Future(context.service(Waker).changed)
     body = request.body
 
@@ -181,7 +186,7 @@ def handle(context: Context, handle: U32, options: Option) -> Value:
         send()
     else:
         body.on_finish = send
-    return resources(context).add(future)
+    return future
 
 
 def subscribe(context: Context, handle: U32) -> Value:
