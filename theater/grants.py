@@ -10,6 +10,9 @@ from typing import Final
 
 RUNTIME: Final = "theater:simple/runtime"
 SUPERVISOR: Final = "theater:simple/supervisor"
+RPC: Final = "theater:simple/rpc"
+MESSAGES: Final = "theater:simple/message-server-host"
+NAMES: Final = "theater:simple/names"
 WASI: Final = "wasi"
 HTTP: Final = "wasi:http/incoming-handler"
 HTTP_CLIENT: Final = "wasi:http/outgoing-handler"
@@ -17,6 +20,9 @@ HTTP_CLIENT: Final = "wasi:http/outgoing-handler"
 SHORT_NAMES: Final[dict[str, str]] = {
     "runtime": RUNTIME,
     "supervisor": SUPERVISOR,
+    "rpc": RPC,
+    "message-server": MESSAGES,
+    "names": NAMES,
     "wasi": WASI,
     "http": HTTP,
     "http-client": HTTP_CLIENT,

@@ -106,7 +106,12 @@ class Operations:
         holding = self._inc.holding
         if type(action.waiter) is not Caller:
             self._inc.say(action)
-        elif holding is not None and holding.hold(self._inc.recorder.seq, action):
+            return
+        if action.waiter.delivery is not None:
+            action = delivered(action)
+        if action is None:
+            return
+        if holding is not None and holding.hold(self._inc.recorder.seq, action):
             self._inc.post_bell.ring()  # have what it waits for sent
         elif self._at_desk:
             if holding is not None:
@@ -167,6 +172,18 @@ class Operations:
         self._leave_desk()
         if inc.has_children and not inc.is_orphan:
             inc.stop_children()
+        if inc.peers is not None:
+            inc.peers.settle()
         inc.close_services()
         inc.recorder.shutdown(action.cause)
         return n.Left()
+
+
+def delivered(action: act.Answer | act.Refuse) -> act.Answer | act.Refuse | None:
+    """What the sender of mail is told, now that the guest has dealt with it; None: nothing (yet)."""
+    caller: Caller = action.waiter
+    plain = Caller(caller.identity, caller.id)
+    if isinstance(action, act.Refuse):
+        return act.Refuse(plain, action.kind, action.data) if caller.delivery.failed() else None
+    response = caller.delivery.returned(action.response)
+    return None if response is None else act.Answer(plain, response)

@@ -10,6 +10,7 @@ import msgspec
 
 from proto import control
 from theater.actor import ActorOptions
+from theater.grants import MESSAGES
 from worker import machine_notices as n
 from worker import repeats
 from worker.context import HostContext
@@ -67,6 +68,11 @@ def load(inc: Incarnation, preloaded: Any, bodies: list[bytes]) -> Door:
             step("migrate")
             inc.state = _taken_over(inc, door)
             door.answer_from(live)
+    if inc.mailbox is not None:
+        inc.mailbox.begin(
+            can_answer_later=live.serves(MESSAGES, "respond-to-request"),
+            is_registered=inc.resumes and live.serves(MESSAGES, "register"),
+        )
     inc.door = door
     inc.reopen = lambda: instance(live, tell=lambda name: None)
     step("services")

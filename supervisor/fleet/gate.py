@@ -83,6 +83,7 @@ class Gate:
             info.WhichChildren: self._which,
             info.CountChildren: self._count,
             info.GetChildspec: self._childspec,
+            info.Whereis: self._whereis,
             info.Subscribe: self._subscribe,
             info.Unsubscribe: self._unsubscribe,
             info.Received: self._received,
@@ -249,6 +250,14 @@ class Gate:
         self._ask_info(
             client, question, lambda request: note.GetChildspec(request, question.target, question.child), "spec"
         )
+
+    def _whereis(self, client: bytes, question: info.Whereis) -> None:
+        entry = self._s.names.entry(question.name)
+        if entry is None:
+            self._clients.refuse_info(client, question.id, "not_found", question.name[:NAME_CHARS_SHOWN])
+        else:
+            members = [[actor.id, actor.path] for actor in entry.members]
+            self._clients.inform(client, question.id, {"mode": entry.mode, "members": members})
 
     def _ask_info(self, client: bytes, question: Any, make: Callable[[int], Any], name: str) -> None:
         """Put a question to a supervisor of the main tree; its answer is the Info ``name``."""

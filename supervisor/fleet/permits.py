@@ -10,7 +10,8 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from theater.grants import HTTP, HTTP_CLIENT, WASI, short_name
+from theater.addresses import covers
+from theater.grants import HTTP, HTTP_CLIENT, MESSAGES, NAMES, RPC, WASI, short_name
 from theater.origins import allows
 
 Options = Mapping[str, Any]
@@ -58,6 +59,28 @@ def _http_client(held: Options, asked: Options) -> list[str]:
     return others + _larger(held, asked, CLIENT_LIMITS)
 
 
+def _rpc(held: Options, asked: Options) -> list[str]:
+    return _beyond_reach(held, asked, []) + _larger(held, asked, RPC_LIMITS)
+
+
+def _messages(held: Options, asked: Options) -> list[str]:
+    return _beyond_reach(held, asked, ANYBODY) + _larger(held, asked, MESSAGE_LIMITS)
+
+
+def _names(held: Options, asked: Options) -> list[str]:
+    return _beyond_reach(held, asked, ANY_NAME)
+
+
+def _beyond_reach(held: Options, asked: Options, default: list[str]) -> list[str]:
+    """Own children are everybody's own: they need not be the parent's to reach."""
+    mine = held.get("allow", default)
+    others = [each for each in asked.get("allow", default) if not any(covers(own, each) for own in mine)]
+    found = [f"reaching {each}" for each in others]
+    if asked.get("children") and not held.get("children") and default != ANYBODY:
+        found.append("reaching its children")
+    return found
+
+
 def _larger(held: Options, asked: Options, limits: Mapping[str, int]) -> list[str]:
     return [
         f"{name} of {asked[name]} (the parent has {held.get(name, default)})"
@@ -66,6 +89,10 @@ def _larger(held: Options, asked: Options, limits: Mapping[str, int]) -> list[st
     ]
 
 
+ANYBODY: Final = ["/**", "*"]
+ANY_NAME: Final = ["*"]
+RPC_LIMITS: Final = {"timeout_ms": 30_000, "timeout_max_ms": 300_000}
+MESSAGE_LIMITS: Final = {"timeout_ms": 30_000, "window": 100, "channels_max": 1000, "requests_max": 1000}
 HTTP_LIMITS: Final = {"body_bytes_max": 16 << 20, "connections_max": 64, "timeout_ms": 30_000}
 CLIENT_LIMITS: Final = {"body_bytes_max": 16 << 20, "requests_max": 16, "timeout_ms": 30_000}
 
@@ -73,4 +100,7 @@ _CHECKS: Final[Mapping[str, Callable[[Options, Options], list[str]]]] = {
     WASI: _wasi,
     HTTP: _http,
     HTTP_CLIENT: _http_client,
+    RPC: _rpc,
+    MESSAGES: _messages,
+    NAMES: _names,
 }

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from theater import interfaces
-from worker.interfaces.registry import Function, Interface, known
+from worker.interfaces.registry import Callback, Function, Interface, known
 
 FILE: Final = Path(__file__).resolve().parents[2] / "docs" / "host-interfaces.md"
 
@@ -32,8 +32,14 @@ def text() -> str:
 def _interface(item: Interface) -> str:
     standard = {function.name: function.variants[0].parsed for function in item.functions if not function.own}
     digest = interfaces.interface_hash(item.name, standard).hex()
-    functions = "".join(_function(function) for function in item.functions)
-    return f"\n## `{item.name}`\n\n{item.doc}\n\nStandard interface hash: `{digest}`\n{functions}"
+    standing = f"Standard interface hash: `{digest}`" if standard else "Not a standard interface."
+    functions = "".join(map(_function, item.functions)) + "".join(map(_callback, item.callbacks))
+    return f"\n## `{item.name}`\n\n{item.doc}\n\n{standing}\n{functions}"
+
+
+def _callback(item: Callback) -> str:
+    """The state comes first and goes out with the answer, as in every function of an actor."""
+    return f"\n### Called in the actor: `{item.name}`\n\n- `{item.signature}`, after the state\n\n{item.doc}\n"
 
 
 def _function(item: Function) -> str:
