@@ -426,6 +426,9 @@ class Gate:
         restart(self._s, actor, done)
 
     def _drop_dead_letter(self, client: bytes, order: control.DropDeadLetter) -> None:
+        if order.undelivered:
+            self._drop_undelivered(client, order)
+            return
         actor = self._actor(client, order, self._clients.refuse)
         if actor is None:
             return
@@ -440,6 +443,12 @@ class Gate:
             again = control.TO_WORKER.encode(control.TakeAgain(digest))
             send(self._s.sockets.control, actor.life.routing, again)
         self._clients.tell(client, control.TO_CLIENT.encode(control.Done(order.id)))
+
+    def _drop_undelivered(self, client: bytes, order: control.DropDeadLetter) -> None:
+        if self._s.history.drop_undelivered(_bounded(order.seq) or 0):
+            self._clients.tell(client, control.TO_CLIENT.encode(control.Done(order.id)))
+        else:
+            self._clients.refuse(client, order.id, "not_found", f"dead letter m{order.seq}")
 
     def _update(self, client: bytes, order: control.Update) -> None:
         """Hot update: another package, with the state and the callers of the present one."""

@@ -13,7 +13,22 @@ from proto import operation
 from theater import cgrf, interfaces, metadata, types
 from theater.errors import ActorError, TypeMismatch
 from theater.grants import RPC
-from theater.values import U8, U16, U32, U64, Bool, List, Option, Record, Result, String, Tuple, Value, Variant
+from theater.values import (
+    U8,
+    U16,
+    U32,
+    U64,
+    Bool,
+    List,
+    Option,
+    Record,
+    Result,
+    String,
+    Tuple,
+    Value,
+    Variant,
+    bytes_of,
+)
 from worker.interfaces.context import Context
 from worker.interfaces.registry import TEXT_CHARS_MAX, Function, Interface
 from worker.interfaces.registry import Variant as Form
@@ -93,41 +108,50 @@ class Calls:
 
 def call(context: Context, target: String, function: String, params: Value, options: Value) -> Value:
     """Call and wait. The parameters are spliced behind the other actor's state (pack-abi 9.1)."""
+    return _wrapped(lambda: cgrf.decode(_call(context, target, function, cgrf.encode(params), _timeout_in(options))))
 
-    def answer() -> Value:
-        calls = context.service(Calls)
-        deadline = calls.deadline(_timeout_in(options))
-        peer = calls.find(target.value, deadline)
-        if not context.peers.is_self(peer):
-            calls.check(peer, function.value)
 
-        def make(number: int, to: int) -> operation.Call:
-            return operation.Call(number, function.value, timeout_ms=deadline.left_ms)
+def call_encoded(context: Context, target: String, function: String, params: List, timeout: Option) -> Value:
+    """The form for components, which pass values in their encoding."""
+    asked = timeout.value.value if isinstance(timeout.value, U64) else None
+    encoded = params.items if isinstance(params.items, bytes) else b""
+    return bytes_of(_call(context, target, function, encoded, asked))
 
-        return cgrf.decode(context.peers.exchange(peer, Letter(make, cgrf.encode(params)), deadline))
 
-    return _wrapped(answer)
+def _call(context: Context, target: String, function: String, params: bytes, timeout_ms: int | None) -> bytes:
+    calls = context.service(Calls)
+    deadline = calls.deadline(timeout_ms)
+    peer = calls.find(target.value, deadline)
+    if not context.peers.is_self(peer):
+        calls.check(peer, function.value)
+
+    def make(number: int, to: int) -> operation.Call:
+        return operation.Call(number, function.value, timeout_ms=deadline.left_ms)
+
+    return context.peers.exchange(peer, Letter(make, params), deadline)
 
 
 def implements(context: Context, target: String, interface: String) -> Value:
     """Whether an actor exports functions of an interface."""
+    return _wrapped(lambda: does_implement(context, target, interface))
 
-    def answer() -> Value:
-        calls = context.service(Calls)
-        return Bool(interface.value in calls.hashes(calls.find(target.value, calls.deadline())))
 
-    return _wrapped(answer)
+def does_implement(context: Context, target: String, interface: String) -> Value:
+    """The same, for components."""
+    calls = context.service(Calls)
+    return Bool(interface.value in calls.hashes(calls.find(target.value, calls.deadline())))
 
 
 def exports(context: Context, target: String) -> Value:
     """The interfaces an actor exports."""
+    return _wrapped(lambda: exported(context, target))
 
-    def answer() -> Value:
-        calls = context.service(Calls)
-        found = calls.hashes(calls.find(target.value, calls.deadline()))
-        return List(_EXPORT, tuple(Tuple((String(name), String(found[name].hex()))) for name in sorted(found)))
 
-    return _wrapped(answer)
+def exported(context: Context, target: String) -> Value:
+    """The same, for components."""
+    calls = context.service(Calls)
+    found = calls.hashes(calls.find(target.value, calls.deadline()))
+    return List(_EXPORT, tuple(Tuple((String(name), String(found[name].hex()))) for name in sorted(found)))
 
 
 def _wrapped(answer: Callable[[], Value]) -> Value:
@@ -168,6 +192,7 @@ def _timeout_in(options: Value) -> int | None:
             raise TypeMismatch("call", "options: expected option<record {timeout-ms: option<u64>}>")
 
 
+_FOR_COMPONENTS = "in WIT, where values are passed as bytes"
 _EXPORT = types.Tuple((types.STRING, types.STRING))
 
 INTERFACE: Final = Interface(
@@ -181,17 +206,35 @@ INTERFACE: Final = Interface(
             "Call `interface.function` with a tuple of parameters. options is an "
             "`option<record {timeout-ms: option<u64>}>`. Where this actor's package declares the interface's hash, it "
             "is compared before the first call. A call of oneself is refused: it would wait for itself.",
-            (Form("func(actor-id: string, function: string, params: value, options: value) -> value", call),),
+            (
+                Form("func(actor-id: string, function: string, params: value, options: value) -> value", call),
+                Form(
+                    "func(actor-id: string, function: string, params: list<u8>, timeout-ms: option<u64>) "
+                    "-> result<list<u8>, string>",
+                    call_encoded,
+                    _FOR_COMPONENTS,
+                ),
+            ),
         ),
         Function(
             "implements",
             "Whether the actor exports functions of the interface: a bool.",
-            (Form("func(actor-id: string, interface: string) -> value", implements),),
+            (
+                Form("func(actor-id: string, interface: string) -> value", implements),
+                Form(
+                    "func(actor-id: string, interface: string) -> result<bool, string>", does_implement, _FOR_COMPONENTS
+                ),
+            ),
         ),
         Function(
             "exports",
             "The interfaces the actor exports: a list of (name, hash in hexadecimal digits).",
-            (Form("func(actor-id: string) -> value", exports),),
+            (
+                Form("func(actor-id: string) -> value", exports),
+                Form(
+                    "func(actor-id: string) -> result<list<tuple<string, string>>, string>", exported, _FOR_COMPONENTS
+                ),
+            ),
         ),
     ),
 )
