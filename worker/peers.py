@@ -109,7 +109,7 @@ class Peers:
         found = [msgspec.convert(each, Where) for each in data["peers"]]
         with self.lock:
             peers = [self._meet(where) for where in found]
-            if len(peers) == 1 and target in (found[0].actor_id, found[0].path):
+            if len(peers) == 1 and data["keeps"] and target in (found[0].actor_id, found[0].path):
                 self._targets[grant, target] = peers[0]
                 if len(self._targets) > TARGETS_MAX:
                     del self._targets[next(iter(self._targets))]

@@ -15,7 +15,7 @@ from supervisor.fleet.ends import Ends
 from supervisor.fleet.lives import Actor, Life
 from supervisor.fleet.names import BROADCAST, Directory
 from supervisor.fleet.services import Services
-from theater.addresses import covers, reaches
+from theater.addresses import covers, reaches, why_no_name
 from theater.errors import ActorError, ChannelClosed, NotFound, PermissionDenied
 from theater.grants import MESSAGES, NAMES, RPC, short_name
 
@@ -60,12 +60,12 @@ class Peers:
     def _find(self, asking: Asking) -> None:
         target: str = asking.arguments["target"]
         actors = self._meant(target, bool(asking.arguments.get("everyone")))
+        keeps = True
         if not asking.arguments.get("again"):
-            for actor in actors:
-                self._check_reach(asking, actor, target)
+            keeps = all([self._check_reach(asking, actor, target) for actor in actors])
         lives = [life for actor in actors if (life := _serving(actor)) is not None]
         if lives:
-            asking.answer({"peers": [self._told(asking.life, life) for life in lives]})
+            asking.answer({"peers": [self._told(asking.life, life) for life in lives], "keeps": keeps})
         else:
             self._wait(asking, actors[0])
 
@@ -84,22 +84,22 @@ class Peers:
             raise Refusal(f"{target} is a broadcast group: only messages can be sent to it")
         return list(entry.members)
 
-    def _check_reach(self, asking: Asking, actor: Actor, target: str) -> None:
-        """Whether the grant of whoever asks reaches an actor.
+    def _check_reach(self, asking: Asking, actor: Actor, target: str) -> bool:
+        """See that the grant of whoever asks reaches an actor; whether it does so whatever names that one has.
 
         Raises:
             PermissionDenied: it does not.
         """
         grant: str = asking.arguments["grant"]
         held = asking.life.actor.spec.grants.get(grant) if grant in (RPC, MESSAGES) else None
-        if held is None or not self._is_reached(grant, held, asking.life.actor, actor):
-            raise PermissionDenied(short_name(grant), target[:200])
-
-    def _is_reached(self, grant: str, held: dict[str, Any], asker: Actor, actor: Actor) -> bool:
-        if actor is asker or (held.get("children") and actor.parent is asker):
-            return True
-        allowed = held.get("allow", ["/**"] if grant == MESSAGES else [])
-        return reaches(allowed, actor.path, self._names.names_of(actor))
+        asker = asking.life.actor
+        if held is not None:
+            allowed = held.get("allow", ["/**"] if grant == MESSAGES else [])
+            if actor is asker or (held.get("children") and actor.parent is asker) or reaches(allowed, actor.path, ()):
+                return True
+            if reaches(allowed, actor.path, self._names.names_of(actor)):
+                return False
+        raise PermissionDenied(short_name(grant), target[:200])
 
     def _told(self, asker: Life, life: Life) -> dict[str, Any]:
         """Where a life is; whoever asked is told of its end."""
@@ -141,6 +141,9 @@ class Peers:
 
     def _allowed_name(self, asking: Asking) -> str:
         name: str = asking.arguments["name"]
+        why = why_no_name(name)
+        if why is not None:
+            raise Refusal(why)
         held = asking.life.actor.spec.grants.get(NAMES)
         if held is None or not any(covers(pattern, name) for pattern in held.get("allow", ["*"])):
             raise PermissionDenied(short_name(NAMES), name[:200])
