@@ -36,7 +36,7 @@ HANDLE_CLOSE: Final = f"{CLIENT}.handle-channel-close"
 ROUTING_BYTES: Final = 16
 CHANNELS_MAX: Final = 1000
 REQUESTS_MAX: Final = 1000
-NOT_REGISTERED: Final = "the actor takes no messages: it has not registered"
+NOT_REGISTERED: Final = ("handler", ("the actor takes no messages: it has not registered",))
 OTHER_LIFE: Final = "the message is for another incarnation"
 NOT_YOURS: Final = "not a participant of this channel"
 
@@ -103,9 +103,11 @@ class Mailbox:
         self.can_answer_later = False
         """The guest imports respond-to-request."""
         self.channels = Channels(options.get("channels_max", CHANNELS_MAX), self._tell_closed)
+        self._early: list[Call] | None = []
+        """What has come before the start was complete: it is known then whether the guest has registered."""
         self._requests_max: int = options.get("requests_max", REQUESTS_MAX)
         self._deferred: dict[str, Request] = {}
-        self._kinds: dict[str, Callable[[Caller, operation.Mail, bytes], Call | None]] = {
+        self._kinds: dict[str, Callable[[Caller, operation.Mail, bytes], Call]] = {
             "send": self._sent,
             "request": self._requested,
             "open": self._offered,
@@ -121,6 +123,14 @@ class Mailbox:
         self.can_answer_later = can_answer_later
         self.is_open = self.is_open or is_registered
 
+    def started(self) -> None:
+        """``init`` is over. Guest thread, away from the desk."""
+        with self._inc.desk.lock:
+            early, self._early = self._early, None
+            if not self.is_open:
+                for call in early or ():
+                    call.refusal = NOT_REGISTERED
+
     # -- what comes --------------------------------------------------------------------------------------------------
 
     def take(self, identity: bytes, mail: operation.Mail, bodies: list[bytes]) -> Call | None:
@@ -128,16 +138,19 @@ class Mailbox:
         caller = Caller(identity, mail.id, is_void=True)
         desk = self._inc.desk
         if mail.to != self._inc.init.incarnation:
-            desk.refuse(caller, "channel_closed", (None,))
+            desk.refuse(caller, HandlerError.kind, (OTHER_LIFE,))
             return None
-        if not self.is_open:
-            desk.refuse(caller, HandlerError.kind, (NOT_REGISTERED,))
+        if not self.is_open and self._early is None:
+            desk.refuse(caller, *NOT_REGISTERED)
             return None
         try:
-            return self._kinds[mail.kind](caller, mail, bodies[0] if bodies else b"")
+            call = self._kinds[mail.kind](caller, mail, bodies[0] if bodies else b"")
         except ActorError as error:
             desk.refuse(caller, error.kind, error.data)
             return None
+        if self._early is not None:
+            self._early.append(call)
+        return call
 
     def forget(self, key: tuple[bytes, int]) -> None:
         """Who asked this waits no more. Only with the desk's lock held."""

@@ -149,6 +149,12 @@ class Operations:
     # -- beginning and end ----------------------------------------------------------------
 
     def _init(self) -> Any:
+        notice = self._first()
+        if self._inc.mailbox is not None:
+            self._inc.mailbox.started()
+        return notice
+
+    def _first(self) -> Any:
         inc = self._inc
         if inc.resumes or inc.init.setup:
             return n.SetupDone()

@@ -61,8 +61,10 @@ class Peers:
         target: str = asking.arguments["target"]
         actors = self._meant(target, bool(asking.arguments.get("everyone")))
         keeps = True
-        if not asking.arguments.get("again"):
-            keeps = all([self._check_reach(asking, actor, target) for actor in actors])
+        if len(actors) > 1:
+            actors, keeps = self._reached(asking, actors, target), False
+        elif not asking.arguments.get("again"):
+            keeps = self._check_reach(asking, actors[0], target)
         lives = [life for actor in actors if (life := _serving(actor)) is not None]
         if lives:
             asking.answer({"peers": [self._told(asking.life, life) for life in lives], "keeps": keeps})
@@ -83,6 +85,23 @@ class Peers:
         if not everyone:
             raise Refusal(f"{target} is a broadcast group: only messages can be sent to it")
         return list(entry.members)
+
+    def _reached(self, asking: Asking, members: list[Actor], target: str) -> list[Actor]:
+        """Those members of a group that a grant reaches: anybody may join, and must not be in the way of the others.
+
+        Raises:
+            PermissionDenied: it reaches none.
+        """
+        found = []
+        for actor in members:
+            try:
+                self._check_reach(asking, actor, target)
+                found.append(actor)
+            except PermissionDenied as error:
+                refused = error
+        if not found:
+            raise refused
+        return found
 
     def _check_reach(self, asking: Asking, actor: Actor, target: str) -> bool:
         """See that the grant of whoever asks reaches an actor; whether it does so whatever names that one has.
