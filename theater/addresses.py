@@ -30,8 +30,8 @@ def check(pattern: str) -> None:
     if pattern.startswith("/"):
         reach.check(pattern)
         return
-    why = why_no_name(pattern.removesuffix("*") or "x")
-    if why is not None:
+    why = why_no_name(pattern.removesuffix("*"))
+    if why is not None and pattern != "*":
         raise BadPattern(f"{why}; or a path such as /a/b, /a/* or /a/**")
 
 

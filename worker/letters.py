@@ -14,7 +14,7 @@ Make = Callable[[int, int], Message]
 class Letter:
     """What is to be sent, and what became of it."""
 
-    __slots__ = ("body", "error", "goes_again", "is_over", "make", "response", "then")
+    __slots__ = ("body", "error", "goes_again", "is_over", "make", "order", "response", "then")
 
     def __init__(
         self, make: Make, body: bytes, then: Callable[[Letter], None] | None = None, goes_again: bool = True
@@ -25,6 +25,8 @@ class Letter:
         """Told when it is over, by whichever thread learns of it; must not wait."""
         self.goes_again = goes_again
         """Sent to the next worker if an update has moved the actor before this was executed."""
+        self.order = 0
+        """Where it comes among those for the same actor."""
         self.is_over = False
         self.response: bytes | None = None
         self.error: ActorError | None = None

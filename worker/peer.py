@@ -7,7 +7,6 @@ Letters arrive in the order they were handed in. Those that were refused because
 from __future__ import annotations
 
 import select
-from collections import deque
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -57,7 +56,7 @@ class Peer:
         self._poller = select.poll()
         self.where: Where
         self.unanswered: dict[int, Letter] = {}
-        self.held: deque[Letter] = deque()
+        self.held: list[Letter] = []
         """To be sent once it is known where the actor is now."""
         self.is_moving = False
         self.is_asking = False
@@ -89,11 +88,13 @@ class Peer:
     def go_on(self) -> None:
         """It is known where the actor is: send what was held."""
         self.is_moving = False
-        while self.held:
-            self._send(self.held.popleft())
+        held, self.held = sorted(self.held, key=lambda letter: letter.order), []
+        for letter in held:
+            self._send(letter)
 
     def hand_in(self, letter: Letter) -> None:
         """Send a letter, behind those handed in before."""
+        letter.order = next(self._numbers)
         if self.is_over or self.cause is not None:
             letter.end(error=ChannelClosed(self.cause))
         elif self.is_moving:
@@ -133,7 +134,7 @@ class Peer:
         for letter in left:
             if not letter.goes_again:
                 letter.end(error=Moved())
-        self.held.extendleft(letter for letter in reversed(left) if letter.goes_again)
+        self.held += [letter for letter in left if letter.goes_again]
 
     def fail(self, error: ActorError) -> None:
         """Nothing more comes from there."""
