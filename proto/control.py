@@ -93,6 +93,18 @@ class Ask(Message, tag="ask", frozen=True):
     arguments: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
+class Undelivered(Message, tag="undelivered", frozen=True):
+    """A message the guest had sent was not delivered: a dead letter. Body 0: its bytes. Not answered.
+
+    ``target`` is the actor it was for, by id, or by whatever the guest called it if there was none.
+    """
+
+    target: str
+    function: str
+    reason: str
+    channel: str = ""
+
+
 # -- root to worker ---------------------------------------------------------------------------------------------
 
 
@@ -255,6 +267,14 @@ class TakeAgain(Message, tag="take_again", frozen=True):
     digest: str
 
 
+class PeerEnded(Message, tag="peer_ended", frozen=True):
+    """An incarnation has ended that this worker was told the endpoint of (``find-peer``). Not answered."""
+
+    actor_id: str
+    incarnation: int
+    cause: dict[str, Any]
+
+
 # -- client to root ---------------------------------------------------------------------------------------------
 
 
@@ -321,11 +341,15 @@ class DeleteChild(Message, tag="delete_child", frozen=True):
 
 
 class DropDeadLetter(Message, tag="drop_letter", frozen=True):
-    """Let the actor take an operation again that was set aside; ``seq`` is its call event. Answered by Done."""
+    """Let the actor take an operation again that was set aside; ``seq`` is its call event. Answered by Done.
+
+    With ``undelivered``: forget the message that was not delivered under this number instead.
+    """
 
     id: int
     target: str
     seq: int
+    undelivered: bool = False
 
 
 class Restart(Message, tag="restart", frozen=True):
@@ -360,7 +384,9 @@ class Outcome(Message, tag="outcome", frozen=True):
     wide: bool = False
 
 
-FromWorker = Hello | Step | Ready | StartFailed | Goodbye | Pong | Done | Refused | Ask | HandedOver | Forward
+FromWorker = (
+    Hello | Step | Ready | StartFailed | Goodbye | Pong | Done | Refused | Ask | HandedOver | Forward | Undelivered
+)
 ToWorker = (
     Init
     | Ping
@@ -376,6 +402,7 @@ ToWorker = (
     | Retire
     | TakeAgain
     | Expect
+    | PeerEnded
 )
 FromClient = (
     Pause

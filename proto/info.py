@@ -111,6 +111,13 @@ class GetChildspec(Message, tag="childspec", frozen=True):
     child: str
 
 
+class Whereis(Message, tag="whereis", frozen=True):
+    """Who has this name (theater:simple/names)? Answered by Info {mode, members: [[id, path], ...]}, or not_found."""
+
+    id: int
+    name: str
+
+
 class Subscribe(Message, tag="subscribe", frozen=True):
     """Send this client the actor's events from ``since`` on (None: from now), as Events, until Ended.
 
@@ -219,6 +226,7 @@ Question = (
     | WhichChildren
     | CountChildren
     | GetChildspec
+    | Whereis
     | Subscribe
     | Unsubscribe
     | Received

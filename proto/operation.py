@@ -5,7 +5,7 @@ Every request gets exactly one answer: Returned (with the encoded response as bo
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from proto.envelope import Codec, Message, MessageClass
 
@@ -56,6 +56,23 @@ class Cancel(Message, tag="cancel", frozen=True):
     operation: int
 
 
+class Mail(Message, tag="mail", frozen=True):
+    """What one actor's guest has for another's (theater:simple/message-server-host). Body 0: its bytes as they are.
+
+    ``sender`` and ``incarnation`` are the life it comes from, ``to`` is the incarnation it is for: no other takes it.
+    ``channel`` names the channel of the last three kinds. Answered like a Call: when the guest has handled it, by
+    Returned, for a request with the answer as body, for an open with the byte 1 (accepted) or 0.
+    """
+
+    id: int
+    kind: Literal["send", "request", "open", "channel", "close"]
+    sender: str
+    incarnation: int
+    to: int
+    channel: str = ""
+    timeout_ms: int | None = None
+
+
 class Returned(Message, tag="ok", frozen=True):
     """The operation returned. Body 0: the encoded response (absent for void calls and cancels)."""
 
@@ -70,7 +87,7 @@ class Failed(Message, tag="failed", frozen=True):
     data: tuple[Any, ...] = ()
 
 
-Request = Call | HttpRequest | UpdatePackage | Cancel
+Request = Call | HttpRequest | UpdatePackage | Cancel | Mail
 Answer = Returned | Failed
 
 REQUESTS = Codec(MessageClass.OPERATION, Request)

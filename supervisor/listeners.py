@@ -15,8 +15,8 @@ from typing import Final
 from supervisor.fleet.ends import Ends
 from supervisor.fleet.lives import Actor, Life
 from supervisor.fleet.services import Services
-from theater.addresses import split
 from theater.grants import HTTP
+from theater.listening import split
 
 NAME: Final = "listen"
 """Of the socket in the run directory."""

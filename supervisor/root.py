@@ -24,6 +24,8 @@ from supervisor.fleet.heartbeat import Heartbeat
 from supervisor.fleet.history import History
 from supervisor.fleet.links import Links
 from supervisor.fleet.lives import Actor, Life, Register
+from supervisor.fleet.names import Directory
+from supervisor.fleet.peers import Peers
 from supervisor.fleet.services import Directories, Services
 from supervisor.fleet.subscriptions import Subscriptions
 from supervisor.fleet.updates import UPDATE_PACKAGE, Updates
@@ -134,6 +136,8 @@ class Root:
         services.loop = Loop()
         services.recovers = self.options.recovers
         services.register = Register()
+        services.names = Directory()
+        services.register.by_name = services.names.find
         self._refusals = Refusals(self._log)
         services.history = History(services, self._refusals, self.options.retention)
         services.sockets = Sockets(run_dir.path)
@@ -152,12 +156,18 @@ class Root:
         self._spares = births.spares
         s.forest = Forest(s, births, deaths)
         families = Families(s, deaths)
+        peers = Peers(s)
         subscriptions = Subscriptions(s)
         heartbeat = Heartbeat(s, deaths)
         self._updates = updates = Updates(s, births, deaths)
 
         def on_ask(life: Life, ask: control.Ask, bodies: list[bytes]) -> None:
-            updates.on_ask(life, ask) if ask.function == UPDATE_PACKAGE else families.on_ask(life, ask, bodies)
+            if ask.function in peers.functions:
+                peers.on_ask(life, ask, bodies)
+            elif ask.function == UPDATE_PACKAGE:
+                updates.on_ask(life, ask)
+            else:
+                families.on_ask(life, ask, bodies)
 
         s.links = Links(s, births, refusals, on_ask)
         gate = Gate(s, deaths, subscriptions, updates, refusals, self.about, self.stop)
@@ -169,6 +179,7 @@ class Root:
         s.listeners_path = self._listeners.path
         deaths.on_end.append(self._life_ended)
         deaths.on_end.append(self._listeners.on_end)
+        deaths.on_end.append(lambda life: s.loop.call_soon(lambda: peers.on_end(life)))
         deaths.on_end.append(lambda life: s.loop.call_soon(lambda: subscriptions.on_actor_gone(life.actor)))
         deaths.on_end.append(lambda life: s.loop.call_soon(lambda: _bury(s.register, life.actor)))
         updates.on_switched = [heartbeat.watch, lambda life: self._progress("started", life)]

@@ -1,29 +1,48 @@
-"""Addresses to listen on: ``127.0.0.1:8080``, ``[::1]:8080``."""
+"""Names of actors, and lists of actors that may be reached: path patterns (theater.reach) and names.
+
+A name is any short text that is no path; at the end of one in a list, ``*`` stands for whatever follows.
+"""
 
 from __future__ import annotations
 
-import ipaddress
+import re
+from collections.abc import Iterable
+from typing import Final
 
-PORT_MAX = 65_535
+from theater import reach
+from theater.reach import BadPattern
+
+NAME_BYTES_MAX: Final = 255
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
-class BadAddress(ValueError):
-    """A text is no address; the message says what was expected."""
+def why_no_name(text: str) -> str | None:
+    """Say what is wrong with a name; None if nothing is."""
+    if not text or "/" in text or "*" in text or _CONTROL.search(text):
+        return f"expected a name without /, * and control characters, found {text[:100]!r}"
+    if len(text.encode(errors="replace")) > NAME_BYTES_MAX:
+        return f"expected a name of at most {NAME_BYTES_MAX} bytes"
+    return None
 
 
-def split(text: str) -> tuple[str, int]:
-    """Host and port of an address; the host is a number, ``localhost`` or ``*``, so that no name is ever looked up.
+def check(pattern: str) -> None:
+    """Raise BadPattern for what is neither a pattern of paths nor one of names."""
+    if pattern.startswith("/"):
+        reach.check(pattern)
+        return
+    why = why_no_name(pattern.removesuffix("*"))
+    if why is not None and pattern != "*":
+        raise BadPattern(f"{why}; or a path such as /a/b, /a/* or /a/**")
 
-    Raises:
-        BadAddress: it is none.
-    """
-    host, colon, port = text.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not colon or not port.isdecimal() or int(port) > PORT_MAX:
-        raise BadAddress(f"expected an address such as 127.0.0.1:8080, found {text!r}")
-    if host in ("localhost", "*"):
-        return ("127.0.0.1" if host == "localhost" else "0.0.0.0"), int(port)
-    try:
-        return str(ipaddress.ip_address(host)), int(port)
-    except ValueError:
-        raise BadAddress(f"expected an address such as 127.0.0.1:8080, found {text!r}") from None
+
+def reaches(patterns: Iterable[str], path: str, names: Iterable[str]) -> bool:
+    """Whether an actor at this path, with these names, is one of those listed."""
+    known = (path, *names)
+    return any(covers(pattern, each) for pattern in patterns for each in known)
+
+
+def covers(held: str, asked: str) -> bool:
+    """Whether everything that ``asked`` stands for is also something that ``held`` stands for."""
+    if held.startswith("/") or asked.startswith("/"):
+        return held.startswith("/") and asked.startswith("/") and reach.covers(held, asked)
+    return asked.startswith(held[:-1]) if held.endswith("*") else asked == held

@@ -20,7 +20,7 @@ from theater import answers, conversation
 from theater.aiolink import AsyncLink
 from theater.aiosubscription import AsyncSubscription
 from theater.cause import Cause, from_plain
-from theater.client import ClientClosed, connect_run, counts_in, spec_in, wait_for_run
+from theater.client import ClientClosed, connect_run, counts_in, first_in, spec_in, wait_for_run
 from theater.conversation import DEFAULT, Order, T, Talk, Timeout, Who
 from theater.errors import ChannelClosed, Moved
 from theater.records import (
@@ -60,7 +60,7 @@ class AsyncClient:
         self._is_closed = False
 
     def actor(self, target: str) -> AsyncActorHandle:
-        """Return a handle of an actor, by path (``/fleet/planner``) or id. Asks nothing yet."""
+        """Return a handle of an actor, by path (``/fleet/planner``), id or registered name. Asks nothing yet."""
         return AsyncActorHandle(self, target)
 
     async def tree(self, target: str = "/", *, timeout: Timeout = DEFAULT) -> dict[str, Any]:
@@ -92,6 +92,18 @@ class AsyncClient:
     async def drop_dead_letter(self, target: str, seq: int, *, timeout: Timeout = DEFAULT) -> None:
         """Let an actor take an operation again that was set aside (see ``Client.drop_dead_letter``)."""
         await self._order(control.DropDeadLetter, (target, seq), timeout)
+
+    async def drop_undelivered(self, number: int, *, timeout: Timeout = DEFAULT) -> None:
+        """Forget a message that was not delivered (see ``Client.drop_undelivered``)."""
+        await self._order(control.DropDeadLetter, ("", number, True), timeout)
+
+    async def whereis(self, name: str, *, timeout: Timeout = DEFAULT) -> str | None:
+        """Return the id of the actor with a registered name (see ``Client.whereis``)."""
+        return first_in(await self.members(name, timeout=timeout))
+
+    async def members(self, name: str, *, timeout: Timeout = DEFAULT) -> tuple[str, ...]:
+        """Return the ids of a group's members (see ``Client.members``)."""
+        return await self.converse(conversation.members(name, timeout))
 
     async def fork(
         self, target: str, name: str, state: bytes, seq: int, hash: bytes, *, timeout: Timeout = DEFAULT

@@ -83,7 +83,10 @@ class Client:
     # -- actors -------------------------------------------------------------------------------------------------
 
     def actor(self, target: str) -> ActorHandle:
-        """Return a handle of an actor, by path (``/fleet/planner``) or id. Asks nothing yet."""
+        """Return a handle of an actor, by path (``/fleet/planner``), id or registered name. Asks nothing yet.
+
+        A handle made with a name speaks to whoever has the name at that moment.
+        """
         from theater.handle import ActorHandle
 
         return ActorHandle(self, target)
@@ -122,6 +125,24 @@ class Client:
             NotFound: there is no such actor or letter.
         """
         self._order(control.DropDeadLetter, (target, seq), timeout)
+
+    def drop_undelivered(self, number: int, *, timeout: Timeout = DEFAULT) -> None:
+        """Forget a message that was not delivered (``theater dead-letters`` lists them as m1, m2 …).
+
+        Raises:
+            NotFound: there is none of this number.
+        """
+        self._order(control.DropDeadLetter, ("", number, True), timeout)
+
+    def whereis(self, name: str, *, timeout: Timeout = DEFAULT) -> str | None:
+        """Return the id of the actor with a registered name, or of the oldest member of a group; None if nobody has it
+        (OTP: whereis/1). A handle takes the name as it is: ``client.actor("planner")``.
+        """
+        return first_in(self.members(name, timeout=timeout))
+
+    def members(self, name: str, *, timeout: Timeout = DEFAULT) -> tuple[str, ...]:
+        """Return the ids of a group's members, in the order they joined; of a name, that of its actor."""
+        return self.converse(conversation.members(name, timeout))
 
     def fork(
         self, target: str, name: str, state: bytes, seq: int, hash: bytes, *, timeout: Timeout = DEFAULT
@@ -230,6 +251,11 @@ class Client:
         self._local = threading.local()
         self._pool = Pool()
         self._finalizer = weakref.finalize(self, self._pool.destroy)
+
+
+def first_in(ids: tuple[str, ...]) -> str | None:
+    """Return the first, if there is one."""
+    return ids[0] if ids else None
 
 
 def counts_in(data: dict[str, Any]) -> dict[str, int]:

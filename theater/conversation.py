@@ -355,6 +355,15 @@ def tree_question(kind: Callable[..., Message], fields: tuple[Any, ...], timeout
     return data
 
 
+def members(name: str, timeout: Timeout) -> Talk[tuple[str, ...]]:
+    """Ask who has a name."""
+    try:
+        data = yield from tree_question(info.Whereis, (name,), timeout)
+    except NotFound:
+        return ()
+    return tuple(id for id, _ in data["members"])
+
+
 def _report(message: Any) -> StopReport:
     if not isinstance(message, control.Report):
         raise UnexpectedError(f"expected a report, got {type(message).__name__}")

@@ -11,6 +11,9 @@ from typing import Final
 RUNTIME: Final = "theater:simple/runtime"
 SUPERVISOR: Final = "theater:simple/supervisor"
 STORE: Final = "theater:simple/store"
+RPC: Final = "theater:simple/rpc"
+MESSAGES: Final = "theater:simple/message-server-host"
+NAMES: Final = "theater:simple/names"
 WASI: Final = "wasi"
 HTTP: Final = "wasi:http/incoming-handler"
 HTTP_CLIENT: Final = "wasi:http/outgoing-handler"
@@ -29,6 +32,9 @@ SHORT_NAMES: Final[dict[str, str]] = {
     "runtime": RUNTIME,
     "supervisor": SUPERVISOR,
     "store": STORE,
+    "rpc": RPC,
+    "message-server": MESSAGES,
+    "names": NAMES,
     "wasi": WASI,
     "http": HTTP,
     "http-client": HTTP_CLIENT,

@@ -255,7 +255,8 @@ class Wires:
             oldest = next((other for other in self._lives.values() if other is not route and not other.busy), None)
             if oldest is not None:
                 self.forget(oldest)
-        self.routes[target] = route
+        if target in (route.path, route.actor_id):  # a name may be another's the next time
+            self.routes[target] = route
 
     def _note_end(self, message: info.Ended) -> None:
         life = (message.actor_id, message.incarnation)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from queue import SimpleQueue
+from itertools import count
+from queue import Empty, SimpleQueue
 from typing import Any, Final
 
 from proto import control
-from theater.errors import ActorError, from_wire
+from theater.errors import ActorError, OperationTimeout, from_wire
 
 SHUTTING_DOWN: Final = "shutting-down"
 
@@ -32,27 +33,42 @@ class Asks:
 
     def __init__(self, say: Say) -> None:
         self._say = say
-        self._number = 0
+        self._numbers = count(1)
+        self._begun: dict[int, Callable[[Any], None]] = {}
+        """Questions of the worker itself, which nobody waits for."""
+        self.on_release: list[Callable[[], None]] = []
+        """Rung when a stop is pending, for those who wait for something else."""
         self._waiting: dict[int, SimpleQueue[tuple[Any, list[bytes]]]] = {}
         self.is_released = False
         """A stop is pending: the guest gets no more answers, so that it can return (L5.3)."""
         self._stop_fd: int | None = None
 
-    def ask(self, function: str, arguments: dict[str, Any], bodies: Sequence[bytes]) -> Outcome:
+    def ask(
+        self, function: str, arguments: dict[str, Any], bodies: Sequence[bytes], timeout_s: float | None = None
+    ) -> Outcome:
         """Ask and wait. An error of the root, and a stop that arrives meanwhile, are raised as ActorError."""
         if self.is_released:
             raise RootRefusal(SHUTTING_DOWN)
-        return self.insist(function, arguments, bodies)
+        return self.insist(function, arguments, bodies, timeout_s)
 
-    def insist(self, function: str, arguments: dict[str, Any], bodies: Sequence[bytes]) -> Outcome:
+    def begin(self, function: str, arguments: dict[str, Any], then: Callable[[Any], None]) -> None:
+        """Ask and go on: ``then`` is called by the post thread with Answered or Refused. Any thread."""
+        number = next(self._numbers)
+        self._begun[number] = then
+        self._say(control.Ask(number, function, arguments), ())
+
+    def insist(
+        self, function: str, arguments: dict[str, Any], bodies: Sequence[bytes], timeout_s: float | None = None
+    ) -> Outcome:
         """Ask even though a stop is pending: for what leaving itself needs."""
-        self._number += 1
-        number = self._number
+        number = next(self._numbers)
         answer: SimpleQueue[tuple[Any, list[bytes]]] = SimpleQueue()
         self._waiting[number] = answer
         try:
             self._say(control.Ask(number, function, arguments), bodies)
-            message, parts = answer.get()
+            message, parts = answer.get(timeout=timeout_s)
+        except Empty:
+            raise OperationTimeout(timeout_s) from None
         finally:
             del self._waiting[number]
         if isinstance(message, control.Refused):
@@ -63,6 +79,10 @@ class Asks:
 
     def answer(self, message: control.Answered | control.Refused, bodies: list[bytes]) -> bool:
         """Deliver the root's answer; False if nobody waits for it (any more). Post thread."""
+        begun = self._begun.pop(message.id, None)
+        if begun is not None:
+            begun(message)
+            return True
         waiting = self._waiting.get(message.id)
         if waiting is None:
             return False
@@ -75,6 +95,8 @@ class Asks:
         if self._stop_fd is not None:
             os.eventfd_write(self._stop_fd, 1)
         self.abandon()
+        for ring in self.on_release:
+            ring()
 
     @property
     def stop_fd(self) -> int:

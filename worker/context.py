@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from proto import control
+from proto.limits import NAME_BYTES_MAX
 from theater import cgrf
 from theater.values import Tuple, Value
 from worker.alarms import Alarm
 from worker.incarnation import Incarnation
 from worker.interfaces.context import Then
 from worker.machine_notices import GuestAskedShutdown, HostCall
+from worker.mailbox import Mailbox
+from worker.peers import Peers
 
 T = TypeVar("T")
 
@@ -83,6 +87,28 @@ class HostContext:
     ) -> tuple[dict[str, Any], list[bytes]]:
         """Ask the root for a supervision function and wait."""
         return self._inc.asks.ask(function, arguments, bodies)
+
+    @property
+    def peers(self) -> Peers:
+        """The way to other actors."""
+        assert self._inc.peers is not None
+        return self._inc.peers
+
+    @property
+    def mailbox(self) -> Mailbox:
+        """What other actors send to this one."""
+        assert self._inc.mailbox is not None
+        return self._inc.mailbox
+
+    @property
+    def declared_hashes(self) -> Mapping[str, bytes]:
+        """Hashes of the interfaces the package says it calls."""
+        found = getattr(self._inc.door, "metadata", None)
+        return {} if found is None else found.import_hashes
+
+    def undelivered(self, target: str, function: str, reason: str, message: bytes, channel: str = "") -> None:
+        """Have the root keep a message that could not be delivered."""
+        self._inc.say(control.Undelivered(target[:NAME_BYTES_MAX], function, reason, channel), [message])
 
     def grant(self, name: str) -> Mapping[str, Any]:
         """The options of a grant; empty if it is not held."""

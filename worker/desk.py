@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -54,6 +55,11 @@ class Caller(msgspec.Struct, frozen=True, gc=False):
     is_void: bool = False
     is_http: bool = False
     """It wants an HTTP response: status and headers, and the body, as two bodies of the answer."""
+    delivery: Any = None
+    """Says what goes back, of operations whose answer is not simply the response (worker.mailbox)."""
+
+
+NO_MAIL: Final = ("handler", ("the actor takes no messages",))
 
 
 class Desk:
@@ -61,6 +67,11 @@ class Desk:
 
     def __init__(self, context: Any, endpoint: str, logs: Logs, metrics: Metrics) -> None:
         self.lock = threading.Lock()
+        self.context = context
+        self.mail: Callable[[bytes, operation.Mail, list[bytes]], Any] | None = None
+        """Makes operations of mail (worker.mailbox); None: nothing of the kind is granted."""
+        self.forget: Callable[[tuple[bytes, int]], None] | None = None
+        """Told of requests that nobody waits for any more."""
         self.message_bytes_max = BODY_BYTES_MAX
         self.is_closed = False
         self.http_function: str | None = None
@@ -114,6 +125,8 @@ class Desk:
     def refuse(self, caller: Caller, kind: str, data: tuple[Any, ...]) -> None:
         """Send a caller its error."""
         self._metrics.refused(kind)
+        if caller.delivery is not None and not caller.delivery.failed():
+            return  # it has been answered already
         self._send(caller.identity, _ANSWERS.encode(operation.Failed(caller.id, kind, data)), None)
 
     def close(self, linger_ms: int) -> None:
@@ -169,7 +182,17 @@ class Desk:
             )
         if type(message) is operation.HttpRequest:
             return self._http(identity, message, bodies[0] if bodies else b"")
+        if type(message) is operation.Mail:
+            return self._read_mail(identity, message, bodies)
+        if type(message) is operation.Cancel and self.forget is not None:
+            self.forget((identity, message.operation))
         return _OTHERS[type(message)](identity, message)
+
+    def _read_mail(self, identity: bytes, message: operation.Mail, bodies: list[bytes]) -> Any:
+        if self.mail is not None:
+            return self.mail(identity, message, bodies)
+        self.refuse(Caller(identity, message.id), *NO_MAIL)
+        return None
 
     def _http(self, identity: bytes, message: operation.HttpRequest, body: bytes) -> Call:
         caller, key = Caller(identity, message.id, is_http=True), (identity, message.id)

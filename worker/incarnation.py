@@ -8,7 +8,6 @@ or ``outgoing`` (for the post thread) and rings the bell.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections import deque
@@ -20,6 +19,7 @@ from theater.actor import ActorOptions
 from theater.errors import ActorError
 from worker.alarms import Alarms
 from worker.asks import Asks
+from worker.bell import Bell
 from worker.holding import Holding
 from worker.machine import Machine
 from worker.machine_actions import Action, InterruptGuest, Run
@@ -29,30 +29,14 @@ from worker.machine_state import Rules
 if TYPE_CHECKING:
     from worker.desk import Desk
     from worker.logs import Logs
+    from worker.mailbox import Mailbox
     from worker.metrics import Metrics
+    from worker.peers import Peers
     from worker.pulse import Pulse
     from worker.recorder import Recorder
     from worker.repeats import Repeats
 
 HANDLERS: Final = "theater:simple/supervisor-handlers."
-
-
-class Bell:
-    """Wakes a thread that polls its descriptor."""
-
-    def __init__(self) -> None:
-        self.fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-
-    def ring(self) -> None:
-        """Make the descriptor readable."""
-        os.eventfd_write(self.fd, 1)
-
-    def silence(self) -> None:
-        """Make it unreadable again."""
-        try:
-            os.eventfd_read(self.fd)
-        except BlockingIOError:
-            pass
 
 
 class Incarnation:
@@ -103,6 +87,10 @@ class Incarnation:
         self.alarms = Alarms(self.post_bell.ring)
         self.server: Any = None
         """The actor's port (worker.http.server), if it has one."""
+        self.peers: Peers | None = None
+        """The way to other actors, where that is granted."""
+        self.mailbox: Mailbox | None = None
+        """What other actors send here, likewise."""
         self.step: str | None = None
         """A start-up step the root was not told of yet."""
 

@@ -11,6 +11,7 @@ import zmq
 from theater.errors import from_wire
 from worker import machine_actions as act
 from worker import machine_notices as n
+from worker.desk import Caller
 from worker.guest import Guest
 from worker.incarnation import Incarnation
 from worker.post import Orderer, give
@@ -105,7 +106,12 @@ class Operations:
         holding = self._inc.holding
         if type(action.waiter) is Orderer:
             self._inc.say(action)
-        elif holding is not None and holding.hold(self._inc.recorder.seq, action):
+            return
+        if action.waiter.delivery is not None:
+            action = delivered(action)
+        if action is None:
+            return
+        if holding is not None and holding.hold(self._inc.recorder.seq, action):
             self._inc.post_bell.ring()  # have what it waits for sent
         elif self._at_desk:
             if holding is not None:
@@ -143,6 +149,12 @@ class Operations:
     # -- beginning and end ----------------------------------------------------------------
 
     def _init(self) -> Any:
+        notice = self._first()
+        if self._inc.mailbox is not None:
+            self._inc.mailbox.started()
+        return notice
+
+    def _first(self) -> Any:
         inc = self._inc
         if inc.resumes or inc.init.setup:
             return n.SetupDone()
@@ -170,6 +182,18 @@ class Operations:
             inc.stop_children()
         if inc.server is not None:
             inc.server.drain()
+        if inc.peers is not None:
+            inc.peers.settle()
         inc.close_services()
         inc.recorder.shutdown(action.cause)
         return n.Left()
+
+
+def delivered(action: act.Answer | act.Refuse) -> act.Answer | act.Refuse | None:
+    """What the sender of mail is told, now that the guest has dealt with it; None: nothing (yet)."""
+    caller: Caller = action.waiter
+    plain = Caller(caller.identity, caller.id)
+    if isinstance(action, act.Refuse):
+        return act.Refuse(plain, action.kind, action.data) if caller.delivery.failed() else None
+    response = caller.delivery.returned(action.response)
+    return None if response is None else act.Answer(plain, response)

@@ -89,6 +89,7 @@ class Post:
             control.TakeAgain: lambda message, bodies: self._take_again(message),
             control.Retire: lambda message, bodies: self._feed(n.Retire(Orderer(message.id))),
             control.Expect: lambda message, bodies: self._expect(message),
+            control.PeerEnded: self._peer_ended,
         }
         self._perform: dict[type, Callable[[Any], None]] = {
             act.Answer: self._answer,
@@ -277,6 +278,10 @@ class Post:
 
         self._send(expect(HostContext(self._inc), message))
 
+    def _peer_ended(self, message: control.PeerEnded, bodies: list[bytes]) -> None:
+        if self._inc.peers is not None:
+            self._inc.peers.ended(message)
+
     def _second_init(self, message: control.Init, bodies: list[bytes]) -> None:
         self._inc.logs.warn("init", "a second Init was ignored")
 
@@ -406,7 +411,8 @@ class Post:
             self._uplink.send_last()
             for socket in (self._control, self._uplink.socket):
                 socket.close(EXIT_LINGER_MS)
-            if inc.desk.is_closed:
+            is_alone = inc.peers is None or inc.peers.close(EXIT_LINGER_MS)
+            if inc.desk.is_closed and is_alone:
                 self._context.term()
         except Exception:
             traceback.print_exc()

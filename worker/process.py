@@ -19,6 +19,7 @@ from proto import control
 from proto.envelope import WireError
 from theater import cause as causes
 from theater.cause import Cause
+from theater.grants import MESSAGES, RPC
 from worker import machine_actions as act
 from worker import machine_notices as n
 from worker.desk import Desk
@@ -27,8 +28,10 @@ from worker.guest import Guest
 from worker.incarnation import Incarnation
 from worker.limits import EXIT_LINGER_MS
 from worker.logs import Logs
+from worker.mailbox import Mailbox
 from worker.metrics import Metrics
 from worker.operations import Operations
+from worker.peers import Peers
 from worker.post import EXIT_BROKEN, Post
 from worker.pulse import Pulse
 from worker.recorder import Recorder
@@ -83,6 +86,9 @@ def run(boot: dict[str, Any], preloaded: Any) -> NoReturn:
     inc = Incarnation(init, options_of(init), desk, logs, metrics)
     logs.per_second = inc.options.log_per_second
     desk.message_bytes_max = inc.options.message_bytes_max
+    if any(name in init.grants for name in (MESSAGES, RPC)):
+        inc.peers = Peers(inc, boot["routing"])
+        inc.mailbox = Mailbox(inc)
     inc.pulse = Pulse()
     try:
         inc.recorder = Recorder.create(inc)

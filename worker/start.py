@@ -11,7 +11,7 @@ import msgspec
 from proto import control
 from theater import http
 from theater.actor import ActorOptions
-from theater.grants import HTTP
+from theater.grants import HTTP, MESSAGES
 from worker import machine_notices as n
 from worker import repeats
 from worker.context import HostContext
@@ -66,6 +66,11 @@ def load(inc: Incarnation, preloaded: Any, bodies: list[bytes]) -> Door:
         if init.migrates:
             step("migrate")
             door = _taken_over(inc, door, lambda: instance(live, tell=lambda name: None))
+    if inc.mailbox is not None:
+        inc.mailbox.begin(
+            can_answer_later=live.serves(MESSAGES, "respond-to-request"),
+            is_registered=inc.resumes and live.serves(MESSAGES, "register"),
+        )
     inc.door = door
     inc.reopen = lambda: instance(live, tell=lambda name: None)
     step("services")

@@ -1,7 +1,8 @@
-"""Operations that were set aside because they ended one incarnation after the other (`poison: dead_letter`).
+"""Operations that were set aside because they ended one incarnation after the other (`poison: dead_letter`), and
+messages between actors that were not delivered (numbered m1, m2 ...).
 
-list shows them, show one with its parameters; retry lets the actor take the operation again and sends it once more;
-drop forgets it, so that the actor takes it again should a caller send it."""
+list shows them, show one with its parameters; retry (or requeue) lets the actor take the operation again and sends it
+once more; drop forgets it, so that the actor takes it again should a caller send it."""
 
 from __future__ import annotations
 
@@ -16,12 +17,15 @@ from supervisor.cli.output import say, show, show_one
 from theater.errors import TheaterError
 
 if TYPE_CHECKING:
-    from supervisor.store.reader import DeadLetter
+    from supervisor.store.reader import DeadLetter, Undelivered
     from theater.chain import ChainEvent
     from theater.client import Client
 
-COLUMNS = ("actor", "seq", "function", "tries", "since")
-ACTIONS = ("list", "show", "retry", "drop")
+COLUMNS = ("actor", "seq", "function", "tries", "since", "reason")
+ACTIONS = ("list", "show", "retry", "requeue", "drop")
+HANDLE_SEND = "theater:simple/message-server-client.handle-send"
+MESSAGE = "m"
+"""Begins the number of a message that was not delivered."""
 
 
 class LetterError(TheaterError):
@@ -37,11 +41,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   theater dead-letters show /planner 120   the operation whose call is event 120
   theater dead-letters retry /planner 120  the cause is gone: send it again
   theater dead-letters drop /planner 120   forget it
+  theater dead-letters requeue /planner m7 deliver the message that was not
 """,
     )
     parser.add_argument("action", nargs="?", choices=ACTIONS, default="list", help="default: list")
     parser.add_argument("actor", nargs="?", metavar="ACTOR", help="path or id (list: default all)")
-    parser.add_argument("seq", nargs="?", type=count, metavar="N", help="number of its call event, as list shows it")
+    parser.add_argument("seq", nargs="?", type=number, metavar="N", help="its number, as list shows it")
     add_timeout(parser, "the actor's call deadline and 5 s")
     add_output(parser)
     add_store(parser)
@@ -51,9 +56,12 @@ def run(args: argparse.Namespace) -> int:
     """Run the verb."""
     with opened(args) as history:
         if args.action == "list":
-            letters = _letters(history, args.actor)
-            show([_row(letter) for letter in letters], COLUMNS, args.output)
+            rows = [_row(letter) for letter in _letters(history, args.actor)]
+            rows += [_message_row(message) for message in history.reader.undelivered(args.actor)]
+            show(rows, COLUMNS, args.output)
             return exits.OK
+        if str(args.seq).startswith(MESSAGE):
+            return _with_message(history, args)
         letter = _letter(history, args.actor, args.seq)
         if args.action == "show":
             show_one(_row(letter) | {"params": _params(history, letter)}, args.output)
@@ -61,8 +69,72 @@ def run(args: argparse.Namespace) -> int:
         return _act(history, letter, args)
 
 
+def number(text: str) -> int | str:
+    """The number of a letter: that of an event, or m and that of a message."""
+    return f"{MESSAGE}{count(text[1:])}" if text.startswith(MESSAGE) else count(text)
+
+
+def _with_message(history: History, args: argparse.Namespace) -> int:
+    """show, requeue or drop a message that was not delivered."""
+    wanted = int(args.seq.removeprefix(MESSAGE))
+    message = next((each for each in history.reader.undelivered(args.actor) if each.number == wanted), None)
+    if message is None:
+        raise LetterError(f"no message {args.seq} for {args.actor} is kept; `theater dead-letters` lists them")
+    if args.action == "show":
+        show_one(_message_row(message) | {"message": _text(message.message), "channel": message.channel}, args.output)
+        return exits.OK
+    client = history.client
+    if client is None:
+        raise LetterError(f"{args.action} needs the running tree: leave --store and --tree out")
+    if args.action != "drop":
+        _requeue(client, message, args)
+    client.drop_undelivered(message.number)
+    return exits.OK
+
+
+def _requeue(client: Client, message: Undelivered, args: argparse.Namespace) -> None:
+    """Hand the message to whoever has the address now; it is forgotten when it has been handled."""
+    from theater import cgrf
+    from theater.conversation import DEFAULT
+    from theater.values import Tuple, bytes_of
+
+    if message.function != HANDLE_SEND:
+        raise LetterError(f"m{message.number} was sent on channel {message.channel}, which is closed: drop it")
+    if message.message is None:
+        raise LetterError(f"m{message.number} was too large to be kept: drop it")
+    timeout = DEFAULT if args.timeout is None else args.timeout
+    client.actor(message.path).call_void(HANDLE_SEND, cgrf.encode(Tuple((bytes_of(message.message),))), timeout=timeout)
+    say(f"m{message.number} was delivered to {message.path}")
+
+
+def _text(message: bytes | None) -> str | None:
+    """A message as text, or in hexadecimal digits if it is none."""
+    if message is None:
+        return None
+    try:
+        return message.decode()
+    except UnicodeDecodeError:
+        return f"0x{message.hex()}"
+
+
+def _message_row(message: Undelivered) -> dict[str, Any]:
+    return {
+        "actor": message.path,
+        "seq": f"{MESSAGE}{message.number}",
+        "function": message.function,
+        "tries": None,
+        "since": _time(message.refused_ns),
+        "reason": message.reason,
+        "from": message.sender,
+    }
+
+
 def _letters(history: History, target: str | None) -> list[DeadLetter]:
-    actor = None if target is None else history.actor(target)
+    actor = None if target is None else history.reader.find(target)
+    if target is not None and actor is None:
+        if history.reader.undelivered(target):
+            return []  # a name that nobody had
+        actor = history.actor(target)
     return history.reader.dead_letters(None if actor is None else actor.id)
 
 
@@ -99,16 +171,20 @@ def _retry(client: Client, letter: DeadLetter, call: Any, args: argparse.Namespa
 
 
 def _row(letter: DeadLetter) -> dict[str, Any]:
-    from datetime import datetime
-
-    since = datetime.fromtimestamp(letter.set_aside_ns / 1e9, UTC).isoformat(timespec="seconds")
     return {
         "actor": letter.path,
         "seq": letter.seq,
         "function": letter.function,
         "tries": letter.tries,
-        "since": since,
+        "since": _time(letter.set_aside_ns),
+        "reason": "it has ended one incarnation after the other",
     }
+
+
+def _time(ns: int) -> str:
+    from datetime import datetime
+
+    return datetime.fromtimestamp(ns / 1e9, UTC).isoformat(timespec="seconds")
 
 
 def _call(history: History, letter: DeadLetter) -> Any:

@@ -10,7 +10,7 @@ from supervisor.fleet.links import Pending
 from supervisor.fleet.lives import Actor, Life, family_of
 from supervisor.fleet.services import Services
 from supervisor.sockets import send
-from theater.errors import NotAChild, from_wire
+from theater.errors import ActorError, NotAChild, from_wire
 
 
 class Refusal(Exception):
@@ -37,6 +37,10 @@ class Asking:
     def refuse(self, text: str) -> None:
         """Send an error the guest sees with exactly this text."""
         self._send(control.Answered(self.id, {"error": text}), ())
+
+    def refuse_with(self, error: ActorError) -> None:
+        """Send an error by its kind: the worker may tell one from another."""
+        self._send(control.Refused(self.id, error.kind, error.data), ())
 
     def _send(self, message: Any, bodies: tuple[bytes, ...]) -> None:
         if not self._answered and self.life.is_alive:

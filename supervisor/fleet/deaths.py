@@ -12,6 +12,7 @@ import signal
 from collections.abc import Callable
 
 from proto import control, info
+from supervisor.fleet.farewells import tell_peers
 from supervisor.fleet.lives import ENDED, PREPARING, SPAWNING, STARTING, STOPPING, Life
 from supervisor.fleet.poison import examine
 from supervisor.fleet.services import Services
@@ -194,6 +195,7 @@ class Deaths:
         for client in life.watchers:
             send(gate, client, ended)
         life.watchers.clear()
+        tell_peers(self._s, life, plain)
         life.release_resolvers()
         pendings = list(life.pending.values())
         life.pending.clear()

@@ -83,6 +83,7 @@ class Gate:
             info.WhichChildren: self._which,
             info.CountChildren: self._count,
             info.GetChildspec: self._childspec,
+            info.Whereis: self._whereis,
             info.Subscribe: self._subscribe,
             info.Unsubscribe: self._unsubscribe,
             info.Received: self._received,
@@ -249,6 +250,14 @@ class Gate:
         self._ask_info(
             client, question, lambda request: note.GetChildspec(request, question.target, question.child), "spec"
         )
+
+    def _whereis(self, client: bytes, question: info.Whereis) -> None:
+        entry = self._s.names.entry(question.name)
+        if entry is None:
+            self._clients.refuse_info(client, question.id, "not_found", question.name[:NAME_CHARS_SHOWN])
+        else:
+            members = [[actor.id, actor.path] for actor in entry.members]
+            self._clients.inform(client, question.id, {"mode": entry.mode, "members": members})
 
     def _ask_info(self, client: bytes, question: Any, make: Callable[[int], Any], name: str) -> None:
         """Put a question to a supervisor of the main tree; its answer is the Info ``name``."""
@@ -417,6 +426,9 @@ class Gate:
         restart(self._s, actor, done)
 
     def _drop_dead_letter(self, client: bytes, order: control.DropDeadLetter) -> None:
+        if order.undelivered:
+            self._drop_undelivered(client, order)
+            return
         actor = self._actor(client, order, self._clients.refuse)
         if actor is None:
             return
@@ -431,6 +443,12 @@ class Gate:
             again = control.TO_WORKER.encode(control.TakeAgain(digest))
             send(self._s.sockets.control, actor.life.routing, again)
         self._clients.tell(client, control.TO_CLIENT.encode(control.Done(order.id)))
+
+    def _drop_undelivered(self, client: bytes, order: control.DropDeadLetter) -> None:
+        if self._s.history.drop_undelivered(_bounded(order.seq) or 0):
+            self._clients.tell(client, control.TO_CLIENT.encode(control.Done(order.id)))
+        else:
+            self._clients.refuse(client, order.id, "not_found", f"dead letter m{order.seq}")
 
     def _update(self, client: bytes, order: control.Update) -> None:
         """Hot update: another package, with the state and the callers of the present one."""

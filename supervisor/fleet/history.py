@@ -16,8 +16,9 @@ from typing import Any
 
 import msgspec
 
-from proto import stream
+from proto import control, stream
 from proto.envelope import WireError
+from proto.limits import TEXT_BYTES_MAX
 from supervisor.fleet.lives import Actor, Life
 from supervisor.fleet.services import Services
 from supervisor.refusals import Refusals
@@ -36,6 +37,9 @@ from theater.ring import RingError, RingReader
 CLOSE_S = 10.0
 PAGE_EVENTS_MAX = 4096
 FLUSH_EVENTS = 4096
+
+LETTER_BYTES_MAX = 1 << 20
+"""A larger message that was not delivered is noted, but not kept."""
 
 OnEvents = Callable[[Life, int, int, bytes | None, bytes], None]
 
@@ -113,6 +117,16 @@ class History:
     def drop_dead_letter(self, actor: Actor, digest: str) -> None:
         """One is taken again."""
         self._writer.drop_dead_letter(actor.id, digest)
+
+    def undelivered(self, sender: Actor, message: control.Undelivered, body: bytes) -> None:
+        """A message of an actor was not delivered."""
+        kept = body if len(body) <= LETTER_BYTES_MAX else None
+        reason = message.reason[:TEXT_BYTES_MAX] + ("" if kept is not None else f" ({len(body)} bytes: not kept)")
+        self._writer.undelivered(sender.id, message.target, message.function, message.channel or None, kept, reason)
+
+    def drop_undelivered(self, number: int) -> bool:
+        """Forget one; whether it was there."""
+        return self._writer.drop_undelivered(number)
 
     def dead_letters(self, actor: Actor) -> dict[str, int]:
         """Operations of an actor that were set aside, in this run or before: digest -> call event."""

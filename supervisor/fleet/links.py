@@ -104,6 +104,8 @@ class Links:
             send(self._s.sockets.control, life.routing, control.TO_WORKER.encode(refused))
         elif isinstance(message, control.Ask):
             self._ask(life, message, bodies)
+        elif isinstance(message, control.Undelivered):
+            self._s.history.undelivered(life.actor, message, bodies[0] if bodies else b"")
         elif isinstance(message, control.Forward):
             give(self._s, life, control.TO_WORKER.encode(control.Notify(message.function)), bodies)
         else:

@@ -57,6 +57,7 @@ class Life:
         "number",
         "package",
         "paused",
+        "peers",
         "pending",
         "phase",
         "pid",
@@ -137,6 +138,8 @@ class Life:
         self.start_deadline: Timer | None = None
         self.pending: dict[int, Any] = {}
         """Questions and orders under way to the worker: our id -> links.Pending."""
+        self.peers: set[bytes] = set()
+        """Workers that were told where this one is, by routing id; they are told of the end."""
         self.watchers: set[bytes] = set()
         """Clients to be told of the end."""
         self.stop_waiters: list[tuple[bytes, int]] = []
@@ -283,11 +286,13 @@ class Register:
         self.by_routing: dict[bytes, Life] = {}
         self.by_ref: dict[tuple[str, Any], Life] = {}
         self.pids: set[int] = set()
+        self.by_name: Callable[[str], Actor | None] = lambda name: None
+        """The actor that has a name (supervisor.fleet.names)."""
         self._tombstones: dict[str, Actor] = {}
 
     def find(self, target: str) -> Actor | None:
-        """Return the actor of a path or id."""
-        return self.by_path.get(target) or self.by_id.get(target)
+        """Return the actor of a path, id or name."""
+        return self.by_path.get(target) or self.by_id.get(target) or self.by_name(target)
 
     def add(self, actor: Actor) -> None:
         """Make an actor known."""

@@ -12,8 +12,9 @@ from typing import Any, Final
 
 from supervisor.fleet.local_permits import LOCAL_CHECKS
 from supervisor.fleet.tcp_permits import beyond_tcp
+from theater.addresses import covers
 from theater.content import quotas, sharing
-from theater.grants import HTTP, HTTP_CLIENT, STORE, TCP, WASI, short_name
+from theater.grants import HTTP, HTTP_CLIENT, MESSAGES, NAMES, RPC, STORE, TCP, WASI, short_name
 from theater.origins import allows
 
 Options = Mapping[str, Any]
@@ -66,6 +67,28 @@ def _store(held: Options, asked: Options) -> list[str]:
     return shared + _larger(held, {**quotas.LIMITS, **asked}, quotas.LIMITS)
 
 
+def _rpc(held: Options, asked: Options) -> list[str]:
+    return _beyond_reach(held, asked, []) + _larger(held, asked, RPC_LIMITS)
+
+
+def _messages(held: Options, asked: Options) -> list[str]:
+    return _beyond_reach(held, asked, ANYBODY) + _larger(held, asked, MESSAGE_LIMITS)
+
+
+def _names(held: Options, asked: Options) -> list[str]:
+    return _beyond_reach(held, asked, ANY_NAME)
+
+
+def _beyond_reach(held: Options, asked: Options, default: list[str]) -> list[str]:
+    """Own children are everybody's own: they need not be the parent's to reach."""
+    mine = held.get("allow", default)
+    others = [each for each in asked.get("allow", default) if not any(covers(own, each) for own in mine)]
+    found = [f"reaching {each}" for each in others]
+    if asked.get("children") and not held.get("children") and default != ANYBODY:
+        found.append("reaching its children")
+    return found
+
+
 def _larger(held: Options, asked: Options, limits: Mapping[str, int]) -> list[str]:
     return [
         f"{name} of {asked.get(name, default)} (the parent has {held.get(name, default)})"
@@ -74,6 +97,10 @@ def _larger(held: Options, asked: Options, limits: Mapping[str, int]) -> list[st
     ]
 
 
+ANYBODY: Final = ["/**", "*"]
+ANY_NAME: Final = ["*"]
+RPC_LIMITS: Final = {"timeout_ms": 30_000, "timeout_max_ms": 300_000}
+MESSAGE_LIMITS: Final = {"timeout_ms": 30_000, "window": 100, "channels_max": 1000, "requests_max": 1000}
 HTTP_LIMITS: Final = {"body_bytes_max": 16 << 20, "connections_max": 64, "timeout_ms": 30_000}
 CLIENT_LIMITS: Final = {"body_bytes_max": 16 << 20, "requests_max": 16, "timeout_ms": 30_000}
 
@@ -84,4 +111,7 @@ _CHECKS: Final[Mapping[str, Callable[[Options, Options], list[str]]]] = {
     STORE: _store,
     **LOCAL_CHECKS,
     TCP: beyond_tcp,
+    RPC: _rpc,
+    MESSAGES: _messages,
+    NAMES: _names,
 }

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from supervisor.fleet.history import History
     from supervisor.fleet.links import Links
     from supervisor.fleet.lives import Register
+    from supervisor.fleet.names import Directory
     from supervisor.loop import Loop
     from supervisor.packages import Packages
     from supervisor.sockets import Sockets
@@ -87,6 +88,7 @@ class Services:
     register: Register
     forest: Forest
     links: Links
+    names: Directory
     dirs: Directories
     lifeline: int
     listeners_path: str

@@ -48,6 +48,20 @@ class DeadLetter(msgspec.Struct, frozen=True):
     set_aside_ns: int
 
 
+class Undelivered(msgspec.Struct, frozen=True):
+    """A message that one actor sent and no other was given; ``message`` is None if it was too large to be kept."""
+
+    number: int
+    sender: str
+    path: str
+    """Whom it was for; what the sender called it, if there was no such actor."""
+    function: str
+    channel: str | None
+    message: bytes | None
+    reason: str
+    refused_ns: int
+
+
 class StoredIncarnation(msgspec.Struct, frozen=True):
     """One incarnation: ``cause`` is the termination cause as plain data, None while it lives or if it is unknown."""
 
@@ -125,6 +139,18 @@ class StoreReader:
             WHERE ?1 IS NULL OR d.actor = ?1 ORDER BY d.set_aside_ns
         """
         return [DeadLetter(*row) for row in self._all(sql, actor)]
+
+    def undelivered(self, target: str | None = None) -> list[Undelivered]:
+        """Messages that were not delivered, to one actor (by path, id or name) or to all, oldest first."""
+        if not has_table(self._db, "undelivered"):
+            return []
+        sql = """
+            SELECT u.number, coalesce(s.path, u.sender), coalesce(a.path, u.target), u.function, u.channel, u.message,
+                u.reason, u.refused_ns
+            FROM undelivered u LEFT JOIN actors a ON a.id = u.target LEFT JOIN actors s ON s.id = u.sender
+            WHERE ?1 IS NULL OR u.target = ?1 OR a.path = ?1 ORDER BY u.number
+        """
+        return [Undelivered(*row) for row in self._all(sql, target)]
 
     def events(
         self,

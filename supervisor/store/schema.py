@@ -83,6 +83,16 @@ CREATE TABLE IF NOT EXISTS dead_letters (
     set_aside_ns INTEGER NOT NULL,
     PRIMARY KEY (actor, digest)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS undelivered (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    sender TEXT NOT NULL,           -- the actor that sent the message
+    target TEXT NOT NULL,           -- the actor it was for; what it was called, if there was none
+    function TEXT NOT NULL,         -- what would have been called
+    channel TEXT,                   -- the channel it was sent on
+    message BLOB,                   -- NULL: too large to be kept
+    reason TEXT NOT NULL,           -- why it was not delivered
+    refused_ns INTEGER NOT NULL
+);
 """
 
 

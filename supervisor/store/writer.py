@@ -46,6 +46,9 @@ GROUP_WORKS_MAX: Final = 4096
 RETRY_S_FIRST: Final = 0.01
 RETRY_S_MAX: Final = 1.0
 
+UNDELIVERED_MAX: Final = 10_000
+"""Messages that were not delivered: so many are kept."""
+
 
 class StoreWriter:
     """Writes one store directory. All methods are for one thread, and none but ``close`` waits for the disk.
@@ -182,6 +185,21 @@ class StoreWriter:
     def drop_dead_letter(self, actor: str, digest: str) -> None:
         """Forget that an operation was set aside."""
         self._put(Note("DELETE FROM dead_letters WHERE actor = ? AND digest = ?", (actor, digest)))
+
+    def undelivered(
+        self, sender: str, target: str, function: str, channel: str | None, message: bytes | None, reason: str
+    ) -> None:
+        """Keep a message that was not delivered; the oldest make room."""
+        sql = "INSERT INTO undelivered VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)"
+        self._put(Note(sql, (sender, target, function, channel, message, reason, time.time_ns())))
+        oldest = "(SELECT max(number) FROM undelivered) - ?"
+        self._put(Note(f"DELETE FROM undelivered WHERE number <= {oldest}", (UNDELIVERED_MAX,)))
+
+    def drop_undelivered(self, number: int) -> bool:
+        """Forget a message that was not delivered; whether there was one of this number."""
+        found = self._look.execute("SELECT 1 FROM undelivered WHERE number = ?", (number,)).fetchone()
+        self._put(Note("DELETE FROM undelivered WHERE number = ?", (number,)))
+        return found is not None
 
     def dead_letters(self, actor: str) -> dict[str, int]:
         """Return an actor's operations that were set aside: digest -> call event."""

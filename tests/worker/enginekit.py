@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import wasmtime
@@ -59,6 +59,23 @@ class FakeContext:
         self.wanteds: list[Any] = []
         self.asks = Asks(lambda message, bodies: None)
         self.alarms = Alarms(lambda: None)
+        self.declared_hashes: dict[str, bytes] = {}
+        self.letters: list[tuple[str, str, str, bytes, str]] = []
+
+    @cached_property
+    def peers(self) -> Any:
+        from tests.interfaces.talkkit import FakePeers
+
+        return FakePeers()
+
+    @cached_property
+    def mailbox(self) -> Any:
+        from tests.interfaces.talkkit import FakeWorker
+
+        return FakeWorker(self.grants, self.peers).mailbox()
+
+    def undelivered(self, target: str, function: str, reason: str, message: bytes, channel: str = "") -> None:
+        self.letters.append((target, function, reason, message, channel))
 
     def record_host_call(self, interface: str, function: str, data: bytes, output: bytes) -> None:
         self.recorded.append((interface, function, data, output))

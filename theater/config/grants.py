@@ -11,13 +11,13 @@ from typing import Any
 import msgspec
 
 from theater.config.environment import Wrong
-from theater.config.groups import Address, ListOf, Origin, Owner, Texts
+from theater.config.groups import Address, ListOf, Origin, Owner, Reachable, Texts
 from theater.config.kinds import Flag, Part, Text, Whole, duration, size
 from theater.config.local_grants import DIRECTORY, LOCAL
 from theater.config.node import LIST, MAP, NULL, TEXT, Node, inside, quoted
 from theater.config.reader import Field, Reader, Section, nearest, read_section, section_schema
 from theater.config.tcp_grant import TCP_OPTIONS
-from theater.grants import HTTP, HTTP_CLIENT, RUNTIME, SHORT_NAMES, STORE, SUPERVISOR, TCP, WASI
+from theater.grants import HTTP, HTTP_CLIENT, MESSAGES, NAMES, RPC, RUNTIME, SHORT_NAMES, STORE, SUPERVISOR, TCP, WASI
 
 _WASI = Section(
     name="wasi",
@@ -116,11 +116,73 @@ _STORE = Section(
         ),
     },
 )
+_RPC = Section(
+    name="rpc",
+    doc="Call exported functions of the actors named.",
+    fields={
+        "allow": Field(
+            wants=ListOf(Reachable(), "a list of paths and names"),
+            doc="Actors it may call: `/a/b`, `/a/*`, `/a/**`, or names they have registered (`planner`, `worker-*`).",
+            default="none",
+        ),
+        "children": Field(wants=Flag(), doc="It may also call actors it has spawned itself.", default="false"),
+        "timeout": Field(
+            wants=duration(), doc="Time for a call that does not say otherwise.", default="30s", target="timeout_ms"
+        ),
+        "max_timeout": Field(
+            wants=duration(), doc="Longest time it may ask for.", default="5m", target="timeout_max_ms"
+        ),
+    },
+)
+_MESSAGES = Section(
+    name="message-server",
+    doc="Messages, requests and channels to and from other actors.",
+    fields={
+        "allow": Field(
+            wants=ListOf(Reachable(), "a list of paths and names"),
+            doc="Actors it may write to, as for `rpc`. (Anybody who may write to this one can.)",
+            default="all",
+        ),
+        "children": Field(wants=Flag(), doc="It may also write to actors it has spawned itself.", default="false"),
+        "timeout": Field(
+            wants=duration(),
+            doc="Time for the answer to a request or to the offer of a channel, and for a full mailbox to have room.",
+            default="30s",
+            target="timeout_ms",
+        ),
+        "window": Field(
+            wants=Whole(1, 10_000), doc="Unhandled messages to one actor before sending waits.", default="100"
+        ),
+        "max_channels": Field(
+            wants=Whole(0, 100_000), doc="Channels open at one time.", default="1000", target="channels_max"
+        ),
+        "max_requests": Field(
+            wants=Whole(0, 100_000),
+            doc="Requests left outstanding, to be answered later.",
+            default="1000",
+            target="requests_max",
+        ),
+    },
+)
+_NAMES = Section(
+    name="names",
+    doc="Take names, join groups, and ask who has one.",
+    fields={
+        "allow": Field(
+            wants=ListOf(Reachable(), "a list of names"),
+            doc="Names and groups it may take: `planner`, `worker-*`.",
+            default="all",
+        ),
+    },
+)
 
 GRANTS: dict[str, Section] = {
     RUNTIME: Section(name="runtime", doc="Log, own id, own shutdown, own chain.", fields={}),
     SUPERVISOR: Section(name="supervisor", doc="Spawn actors and supervise them as its children.", fields={}),
     STORE: _STORE,
+    RPC: _RPC,
+    MESSAGES: _MESSAGES,
+    NAMES: _NAMES,
     WASI: _WASI,
     HTTP: _HTTP,
     HTTP_CLIENT: _HTTP_CLIENT,

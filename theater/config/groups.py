@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from theater.addresses import BadAddress, split
+from theater import addresses
 from theater.config.environment import Wrong
 from theater.config.kinds import FilePath, Text
 from theater.config.limits import ENTRIES_MAX
@@ -15,7 +15,9 @@ from theater.config.node import LIST, MAP, Node, inside
 from theater.config.reader import Kind, Reader
 from theater.content.sharing import BadOwner, checked_owner
 from theater.hostports import BadHostPort, pattern
+from theater.listening import BadAddress, split
 from theater.origins import BadOrigin, parse
+from theater.reach import BadPattern
 
 
 class ListOf(msgspec.Struct, frozen=True):
@@ -89,6 +91,21 @@ class Address(msgspec.Struct, frozen=True):
 
     def schema(self) -> dict[str, Any]:
         return {"type": "string", "pattern": "^.*:[0-9]+$|\\$\\{"}
+
+
+class Reachable(msgspec.Struct, frozen=True):
+    """An actor that may be reached: a path in the tree, a pattern of such paths, or a name."""
+
+    def read(self, node: Node, path: str, reader: Reader) -> str:
+        text = Text("a path such as /a/b, /a/* or /a/**, or a name").read(node, path, reader)
+        try:
+            addresses.check(text)
+        except BadPattern as error:
+            raise Wrong(str(error)) from None
+        return text
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "minLength": 1}
 
 
 class Owner(msgspec.Struct, frozen=True):

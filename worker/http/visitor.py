@@ -27,6 +27,9 @@ KEPT_S: Final = 0.1
 class Visitor(Exchange, Sink):
     """The waiter of one request."""
 
+    delivery = None
+    """What goes back is simply the response (worker.desk.Caller)."""
+
     def __init__(self, may_stream: bool) -> None:
         self._may_stream = may_stream
         self._news = threading.Condition()

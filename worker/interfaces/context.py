@@ -9,6 +9,8 @@ from theater.values import Value
 
 if TYPE_CHECKING:
     from worker.alarms import Alarm
+    from worker.mailbox import Mailbox
+    from worker.peers import Peers
 
 T = TypeVar("T")
 Then = Callable[[Any], None]
@@ -61,6 +63,21 @@ class Context(Protocol):
         self, function: str, arguments: dict[str, Any], bodies: Sequence[bytes] = ()
     ) -> tuple[dict[str, Any], Sequence[bytes]]:
         """Ask the root for a supervision function and wait; a refusal is raised as theater.errors.ActorError."""
+
+    @property
+    def peers(self) -> Peers:
+        """The way to other actors; there with the grants that need it."""
+
+    @property
+    def mailbox(self) -> Mailbox:
+        """What other actors send to this one, likewise."""
+
+    @property
+    def declared_hashes(self) -> Mapping[str, bytes]:
+        """Hashes of the interfaces the package says it calls, by name."""
+
+    def undelivered(self, target: str, function: str, reason: str, message: bytes, channel: str = "") -> None:
+        """Leave a message that could not be delivered to the root, as a dead letter. Any thread."""
 
     def grant(self, name: str) -> Mapping[str, Any]:
         """The options of a grant (theater.config.grants); empty if it is not held."""

@@ -23,6 +23,9 @@ from worker.interfaces.context import Context
 TEXT_CHARS_MAX: Final = 4096
 """Longest error text handed to a guest."""
 MODULES: Final[Mapping[str, str]] = {
+    "theater:simple/message-server-host": "messages",
+    "theater:simple/names": "names",
+    "theater:simple/rpc": "rpc",
     "theater:simple/runtime": "runtime",
     "theater:simple/supervisor": "supervisor",
     "theater:simple/tcp": "tcp",
@@ -224,6 +227,10 @@ class Dispatcher:
     def bind(self, variants: Mapping[tuple[str, str], Variant]) -> None:
         """Say which variant serves each imported (interface, function)."""
         self._variants = variants
+
+    def serves(self, interface: str, function: str) -> bool:
+        """Whether the guest imports a function."""
+        return (interface, function) in self._variants
 
     def answer(self, interface: str, function: str, data: bytes) -> bytes:
         """Return the encoded output for an encoded input. It is recorded before the guest sees it."""

@@ -1,0 +1,125 @@
+"""Names of actors and groups under one name (theater:simple/names). Holds them; asks nobody.
+
+A name belongs to an actor, whichever incarnation of it lives; ``forget`` is for when it is gone for good.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from supervisor.fleet.asking import Refusal
+from supervisor.fleet.lives import Actor
+from theater.addresses import why_no_name
+
+UNIQUE: Final = "unique"
+ROUND_ROBIN: Final = "round-robin"
+BROADCAST: Final = "broadcast"
+MODES: Final = (ROUND_ROBIN, BROADCAST)
+NAMES_MAX: Final = 100
+"""Of one actor, groups included."""
+MEMBERS_MAX: Final = 1000
+
+
+class Entry:
+    """Who is meant by a name."""
+
+    __slots__ = ("members", "mode", "turn")
+
+    def __init__(self, mode: str) -> None:
+        self.mode = mode
+        self.members: list[Actor] = []
+        self.turn = 0
+        """Whose turn it is, in a round-robin group."""
+
+    def next(self) -> Actor | None:
+        """The next member that has a worker; if none has, the next one; None if only all can be meant."""
+        if self.mode == BROADCAST or not self.members:
+            return None
+        ahead = [self.members[(self.turn + each) % len(self.members)] for each in range(len(self.members))]
+        chosen = next((actor for actor in ahead if actor.is_alive), ahead[0])
+        self.turn = (self.members.index(chosen) + 1) % len(self.members)
+        return chosen
+
+
+class Directory:
+    """Every name there is."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, Entry] = {}
+        self._of: dict[Actor, list[str]] = {}
+
+    def entry(self, name: str) -> Entry | None:
+        """Return who is meant by a name."""
+        return self._entries.get(name)
+
+    def find(self, name: str) -> Actor | None:
+        """Return the one actor that is meant by a name now."""
+        entry = self._entries.get(name)
+        return None if entry is None else entry.next()
+
+    def names_of(self, actor: Actor) -> tuple[str, ...]:
+        """Return the names of an actor, and of the groups it is in."""
+        return tuple(self._of.get(actor, ()))
+
+    def register(self, actor: Actor, name: str) -> None:
+        """Give an actor a name.
+
+        Raises:
+            Refusal: it is taken, or is none.
+        """
+        entry = self._entries.get(name)
+        if entry is None:
+            self._add(actor, name, UNIQUE)
+        elif entry.mode != UNIQUE or entry.members != [actor]:
+            raise Refusal(f"{name} is taken")
+
+    def unregister(self, actor: Actor, name: str) -> None:
+        """Take a name from an actor; Refusal if it does not have it."""
+        self._leave(actor, name, (UNIQUE,))
+
+    def join(self, actor: Actor, name: str, mode: str) -> None:
+        """Make an actor a member of a group; Refusal if that cannot be."""
+        if mode not in MODES:
+            raise Refusal(f"expected mode {' or '.join(MODES)}, got {mode[:100]!r}")
+        entry = self._entries.get(name)
+        if entry is not None and entry.mode != mode:
+            what = "the name of an actor" if entry.mode == UNIQUE else f"a {entry.mode} group"
+            raise Refusal(f"{name} is {what}")
+        if entry is not None and len(entry.members) >= MEMBERS_MAX:
+            raise Refusal(f"a group has at most {MEMBERS_MAX} members")
+        if entry is None or actor not in entry.members:
+            self._add(actor, name, mode)
+
+    def leave(self, actor: Actor, name: str) -> None:
+        """Take an actor out of a group; Refusal if it is not in it."""
+        self._leave(actor, name, MODES)
+
+    def forget(self, actor: Actor) -> None:
+        """An actor is gone for good."""
+        for name in self._of.pop(actor, []):
+            self._remove(actor, name)
+
+    def _add(self, actor: Actor, name: str, mode: str) -> None:
+        why = why_no_name(name)
+        if why is not None:
+            raise Refusal(why)
+        own = self._of.setdefault(actor, [])
+        if len(own) >= NAMES_MAX:
+            raise Refusal(f"an actor has at most {NAMES_MAX} names")
+        own.append(name)
+        self._entries.setdefault(name, Entry(mode)).members.append(actor)
+
+    def _leave(self, actor: Actor, name: str, modes: tuple[str, ...]) -> None:
+        entry = self._entries.get(name)
+        if entry is None or entry.mode not in modes or actor not in entry.members:
+            raise Refusal(f"{name[:100]} is not a name of this actor")
+        self._of[actor].remove(name)
+        self._remove(actor, name)
+
+    def _remove(self, actor: Actor, name: str) -> None:
+        entry = self._entries[name]
+        at = entry.members.index(actor)
+        del entry.members[at]
+        entry.turn -= entry.turn > at
+        if not entry.members:
+            del self._entries[name]

@@ -1,0 +1,188 @@
+"""Actors that talk to each other: whom a guest means, whether it may, and where that one is (design D5).
+
+The answer is an endpoint; what is said there does not pass the root. Whoever was told of an endpoint is told when that
+incarnation ends. What a grant reaches is checked here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from proto import control, info
+from supervisor.fleet.asking import Asking, Refusal
+from supervisor.fleet.ends import Ends
+from supervisor.fleet.lives import Actor, Life
+from supervisor.fleet.names import BROADCAST, Directory
+from supervisor.fleet.services import Services
+from theater.addresses import covers, reaches, why_no_name
+from theater.errors import ActorError, ChannelClosed, NotFound, PermissionDenied
+from theater.grants import MESSAGES, NAMES, RPC, short_name
+
+WAITING_MAX: Final = 1000
+"""Per incarnation: questions for its endpoint that wait until it has one."""
+
+
+class Peers:
+    """Answers the questions of workers about other actors, and keeps the names."""
+
+    def __init__(self, services: Services) -> None:
+        self._s = services
+        self._names = services.names
+        self._ends = Ends(services, self._names.forget)
+        self.functions: dict[str, Callable[[Asking], None]] = {
+            "find-peer": self._find,
+            "describe-peer": self._describe,
+            "register-name": lambda asking: self._name(asking, Directory.register),
+            "unregister-name": lambda asking: self._name(asking, Directory.unregister),
+            "leave-group": lambda asking: self._name(asking, Directory.leave),
+            "join-group": self._join,
+            "name-members": self._members,
+        }
+
+    def on_ask(self, life: Life, ask: control.Ask, bodies: list[bytes]) -> None:
+        """Serve one question; whatever is wrong with it becomes its refusal."""
+        asking = Asking(self._s, life, ask, bodies)
+        self._serve(asking, self.functions[ask.function])
+
+    def _serve(self, asking: Asking, function: Callable[[Asking], None]) -> None:
+        try:
+            function(asking)
+        except Refusal as refusal:
+            asking.refuse(str(refusal))
+        except ActorError as error:
+            asking.refuse_with(error)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            asking.refuse(f"malformed arguments: {type(error).__name__}: {error}")
+
+    # -- where somebody is -------------------------------------------------------------------------------------------
+
+    def _find(self, asking: Asking) -> None:
+        target: str = asking.arguments["target"]
+        actors = self._meant(target, bool(asking.arguments.get("everyone")))
+        keeps = True
+        if len(actors) > 1:
+            actors, keeps = self._reached(asking, actors, target), False
+        elif not asking.arguments.get("again"):
+            keeps = self._check_reach(asking, actors[0], target)
+        lives = [life for actor in actors if (life := _serving(actor)) is not None]
+        if lives:
+            asking.answer({"peers": [self._told(asking.life, life) for life in lives], "keeps": keeps})
+        else:
+            self._wait(asking, actors[0])
+
+    def _meant(self, target: str, everyone: bool) -> list[Actor]:
+        """The actors that a path, id or name means: one, or all of a broadcast group."""
+        register = self._s.register
+        actor = register.by_path.get(target) or register.by_id.get(target)
+        if actor is not None:
+            return [actor]
+        entry = self._names.entry(target)
+        if entry is None:
+            raise NotFound(target[:200])
+        if entry.mode != BROADCAST:
+            return [chosen] if (chosen := entry.next()) is not None else []
+        if not everyone:
+            raise Refusal(f"{target} is a broadcast group: only messages can be sent to it")
+        return list(entry.members)
+
+    def _reached(self, asking: Asking, members: list[Actor], target: str) -> list[Actor]:
+        """Those members of a group that a grant reaches: anybody may join, and must not be in the way of the others.
+
+        Raises:
+            PermissionDenied: it reaches none.
+        """
+        found = []
+        for actor in members:
+            try:
+                self._check_reach(asking, actor, target)
+                found.append(actor)
+            except PermissionDenied as error:
+                refused = error
+        if not found:
+            raise refused
+        return found
+
+    def _check_reach(self, asking: Asking, actor: Actor, target: str) -> bool:
+        """See that the grant of whoever asks reaches an actor; whether it does so whatever names that one has.
+
+        Raises:
+            PermissionDenied: it does not.
+        """
+        grant: str = asking.arguments["grant"]
+        held = asking.life.actor.spec.grants.get(grant) if grant in (RPC, MESSAGES) else None
+        asker = asking.life.actor
+        if held is not None:
+            allowed = held.get("allow", ["/**"] if grant == MESSAGES else [])
+            if actor is asker or (held.get("children") and actor.parent is asker) or reaches(allowed, actor.path, ()):
+                return True
+            if reaches(allowed, actor.path, self._names.names_of(actor)):
+                return False
+        raise PermissionDenied(short_name(grant), target[:200])
+
+    def _told(self, asker: Life, life: Life) -> dict[str, Any]:
+        """Where a life is; whoever asked is told of its end."""
+        life.peers.add(asker.routing)
+        return {
+            "actor_id": life.actor.id,
+            "path": life.actor.path,
+            "incarnation": life.number,
+            "endpoint": life.endpoint,
+            "routing": life.routing,
+            "package": life.package,
+        }
+
+    def _wait(self, asking: Asking, actor: Actor) -> None:
+        """It has no worker that could be told of: say why, or wait until it has."""
+        life = actor.life
+        if life is None or not life.is_alive:
+            raise ChannelClosed(actor.cause.plain() if actor.cause else None)
+        if len(life.resolvers) >= WAITING_MAX:
+            raise Refusal(f"{WAITING_MAX} questions wait for {actor.path} already")
+        life.resolvers.append(lambda: self._serve(asking, self._find))
+
+    def _describe(self, asking: Asking) -> None:
+        """The metadata of an actor's package, from its worker."""
+        (actor,) = self._meant(asking.arguments["target"], everyone=False)
+        self._check_reach(asking, actor, actor.path)
+        asking.put_to(actor, info.GetInterface(0), lambda message, bodies: asking.answer(message.data, *bodies))
+
+    # -- names -------------------------------------------------------------------------------------------------------
+
+    def _name(self, asking: Asking, change: Callable[[Directory, Actor, str], None]) -> None:
+        name = self._allowed_name(asking)
+        change(self._names, asking.life.actor, name)
+        asking.answer()
+
+    def _join(self, asking: Asking) -> None:
+        self._names.join(asking.life.actor, self._allowed_name(asking), asking.arguments["mode"])
+        asking.answer()
+
+    def _allowed_name(self, asking: Asking) -> str:
+        name: str = asking.arguments["name"]
+        why = why_no_name(name)
+        if why is not None:
+            raise Refusal(why)
+        held = asking.life.actor.spec.grants.get(NAMES)
+        if held is None or not any(covers(pattern, name) for pattern in held.get("allow", ["*"])):
+            raise PermissionDenied(short_name(NAMES), name[:200])
+        return name
+
+    def _members(self, asking: Asking) -> None:
+        entry = self._names.entry(asking.arguments["name"])
+        asking.answer({"ids": [] if entry is None else [actor.id for actor in entry.members]})
+
+    # -- ends --------------------------------------------------------------------------------------------------------
+
+    def on_end(self, life: Life) -> None:
+        """A life has ended: its names go with it only if the actor is gone for good."""
+        if self._names.names_of(life.actor):
+            self._ends.look(life.actor)
+
+
+def _serving(actor: Actor) -> Life | None:
+    """The life whose worker takes operations now."""
+    life = actor.life
+    if life is None or not life.is_alive or not life.init_sent:
+        return None
+    return None if actor.update is not None and actor.update.is_handing else life

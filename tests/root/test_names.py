@@ -1,0 +1,123 @@
+"""The directory of names, alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from supervisor.fleet.asking import Refusal
+from supervisor.fleet.lives import Actor
+from supervisor.fleet.names import MEMBERS_MAX, NAMES_MAX, Directory
+from supervisor.fleet.permits import beyond
+from theater import addresses
+from theater.actor import ActorSpec
+from theater.grants import MESSAGES, NAMES, RPC
+from theater.reach import BadPattern
+
+
+def actor(number: int = 1) -> Actor:
+    spec: Any = ActorSpec(package="x.wasm", name=f"a{number}")
+    return Actor(f"/a{number}", f"id-{number}", spec, "/", None)
+
+
+def test_a_round_robin_group_goes_on_where_it_was() -> None:
+    """Also when members come and go."""
+    directory, members = Directory(), [actor(number) for number in range(3)]
+    for each in members:
+        directory.join(each, "g", "round-robin")
+    assert [directory.find("g") for _ in range(4)] == [*members, members[0]]
+
+    directory.leave(members[0], "g")
+    assert [directory.find("g") for _ in range(3)] == [members[1], members[2], members[1]]
+    directory.forget(members[1])
+    assert [directory.find("g") for _ in range(2)] == [members[2]] * 2
+    directory.forget(members[2])
+    assert (directory.find("g"), directory.entry("g")) == (None, None)
+
+
+def test_a_broadcast_group_is_nobody_in_particular() -> None:
+    """All of it can be meant, not one of it."""
+    directory = Directory()
+    directory.join(actor(), "g", "broadcast")
+
+    assert directory.find("g") is None
+
+
+def test_what_is_gone_leaves_every_name() -> None:
+    """Names and groups; twice is fine."""
+    directory, one = Directory(), actor()
+    directory.register(one, "n")
+    directory.join(one, "g", "broadcast")
+    assert directory.names_of(one) == ("n", "g")
+    for _ in range(2):
+        directory.forget(one)
+
+    assert (directory.names_of(one), directory.entry("n"), directory.entry("g")) == ((), None, None)
+
+
+def test_names_are_bounded() -> None:
+    """Per actor, and members per group."""
+    directory, one = Directory(), actor()
+    for number in range(NAMES_MAX):
+        directory.register(one, f"n{number}")
+    with pytest.raises(Refusal, match="at most"):
+        directory.register(one, "more")
+
+    for number in range(MEMBERS_MAX):
+        directory.join(actor(number), "g", "broadcast")
+    with pytest.raises(Refusal, match="at most"):
+        directory.join(actor(-1), "g", "broadcast")
+
+
+@pytest.mark.parametrize("text", ["/a/*", "/**", "/a", "planner", "worker-*", "*"])
+def test_addresses_that_are_good(text: str) -> None:
+    """Patterns of paths, and names."""
+    addresses.check(text)
+
+
+@pytest.mark.parametrize("text", ["", "a/b", "/a*", "/a//b", "w*r", "**", "x\ny", "n" * 256])
+def test_addresses_that_are_not(text: str) -> None:
+    """Refused in words."""
+    with pytest.raises(BadPattern):
+        addresses.check(text)
+
+
+@pytest.mark.parametrize(
+    ("patterns", "reached"),
+    [
+        (["/a/*"], True),
+        (["/b/*"], False),
+        (["planner"], True),
+        (["plan*"], True),
+        (["*"], True),
+        (["plan"], False),
+        ([], False),
+    ],
+)
+def test_what_a_list_reaches(patterns: list[str], reached: bool) -> None:
+    """By path, or by a name the actor has."""
+    assert addresses.reaches(patterns, "/a/b", ("planner",)) is reached
+
+
+@pytest.mark.parametrize(
+    ("grant", "held", "asked", "found"),
+    [
+        (RPC, {}, {}, []),
+        (RPC, {"allow": ["/a/**"]}, {"allow": ["/a/*", "/a/b"]}, []),
+        (RPC, {"allow": ["/a/*"]}, {"allow": ["/a/**"]}, ["rpc: reaching /a/**"]),
+        (RPC, {"allow": ["/**"]}, {"allow": ["planner"]}, ["rpc: reaching planner"]),
+        (RPC, {}, {"children": True}, ["rpc: reaching its children"]),
+        (RPC, {"timeout_ms": 5}, {"timeout_ms": 6}, ["rpc: timeout_ms of 6 (the parent has 5)"]),
+        (MESSAGES, {}, {"allow": ["/a", "b"]}, []),
+        (MESSAGES, {"allow": ["/a"]}, {}, ["message-server: reaching /**", "message-server: reaching *"]),
+        (MESSAGES, {"window": 5}, {"window": 6}, ["message-server: window of 6 (the parent has 5)"]),
+        (NAMES, {"allow": ["w-*"]}, {"allow": ["w-1", "x"]}, ["names: reaching x"]),
+        (NAMES, {"allow": ["w-*"]}, {}, ["names: reaching *"]),
+    ],
+)
+def test_a_childs_reach_is_its_parents_at_most(
+    grant: str, held: dict[str, Any], asked: dict[str, Any], found: list[str]
+) -> None:
+    """Paths, names and limits."""
+    assert beyond({grant: held}, {grant: asked}) == found

@@ -1,0 +1,362 @@
+"""Messages, requests and channels between real workers (theater:simple/message-server-host)."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.examples.test_guest_builds import builder, is_committed_compiler
+from tests.system import talking
+from tests.system.running import RunningTree, until
+from tests.system.talking import GUESTS, Talk, Talker
+
+
+@pytest.fixture(scope="module")
+def tree() -> Iterator[RunningTree]:
+    """One tree for all tests here."""
+    home = Path(tempfile.mkdtemp(prefix="th-"))
+    running = talking.start(home)
+    yield running
+    running.clean_up()
+    shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture
+def talk(tree: RunningTree) -> Talk:
+    return Talk(tree)
+
+
+@pytest.fixture
+def pair(talk: Talk) -> tuple[Talker, Talker]:
+    """Two that know nothing of each other."""
+    return talk.talker(), talk.talker()
+
+
+def test_the_guest_is_what_its_source_builds(tmp_path: Path) -> None:
+    """Byte for byte, with the compiler that built it."""
+    if not is_committed_compiler():
+        pytest.skip(f"needs ziglang {builder.ZIGLANG}, which built the committed modules")
+    builder.build(builder.ZIG, GUESTS / "talker.c", tmp_path / "built.wasm")
+
+    assert (tmp_path / "built.wasm").read_bytes() == (GUESTS / "talker.wasm").read_bytes()
+
+
+# -- messages ----------------------------------------------------------------------------------------------------
+
+
+def test_a_message_arrives(pair: tuple[Talker, Talker]) -> None:
+    """By path and by id."""
+    a, b = pair
+    a.ask("send", b.path, "one")
+    a.ask("send", b.id, "two")
+
+    b.wait_notes("send one", "send two")
+
+
+def test_messages_arrive_in_order(pair: tuple[Talker, Talker]) -> None:
+    """More than the window, so that the sender has to wait; a request comes behind them."""
+    a, b = pair
+    a.ask("send-many", b.path, 150)
+    a.ask("request", b.path, "last")
+
+    b.wait_notes(*[f"send {number}" for number in range(150)], "request last")
+
+
+def test_a_message_to_oneself_comes_in_its_turn(talk: Talk) -> None:
+    """It waits in the mailbox until the sending operation is over."""
+    a = talk.talker()
+    a.ask("send", a.path, "remember")
+
+    a.wait_notes("send remember")
+
+
+def test_one_that_writes_too_much_to_itself_is_told(talk: Talk) -> None:
+    """Nobody could make room while it waits."""
+    a = talk.talker()
+
+    assert a.refused("send-many", a.path, 21) == "20: Operation queue is full (20)"
+
+
+def test_nothing_is_taken_before_register(talk: Talk) -> None:
+    """The message is a dead letter; after register the next one arrives, and a second register is an error."""
+    a, b = talk.talker(), talk.talker({"notes": []})
+    a.ask("send", b.path, "early")
+    (letter,) = talk.wait_letters(b.path, 1)
+    assert (b.notes(), letter.message) == ([], b"early")
+    assert "not registered" in letter.reason
+    assert "not registered" in a.refused("request", b.path, "early")
+
+    b.ask("register")
+    a.ask("send", b.path, "late")
+    b.wait_notes("send late")
+    assert b.refused("register") == "Already registered"
+
+
+def test_one_that_goes_on_from_a_state_is_registered(talk: Talk, tree: RunningTree) -> None:
+    """After an update ``init`` is not called, and the guest believes what it has done before."""
+    a, b = talk.talker(), talk.talker()
+    tree.actor(b.path).update_package(tree.home / "talker.wasm")
+    a.ask("send", b.path, "still there")
+
+    b.wait_notes("send still there")
+
+
+def test_a_guests_own_refusal_of_a_message_is_its_own_affair(talk: Talk) -> None:
+    """It was delivered: no dead letter, and the next one arrives."""
+    a, b = talk.talker(), talk.talker()
+    a.ask("send", b.path, "decline")
+    a.ask("request", b.path, "and")
+
+    assert (b.notes(), talk.letters(b.path)) == (["request and"], [])
+
+
+def test_no_room_is_told_after_the_time_out(pair: tuple[Talker, Talker]) -> None:
+    """The mailbox of one that computes for ever fills up; the sender waits two seconds for room, then hears of it."""
+    a, b = pair
+    until_killed = b.later("spin")
+    until(lambda: b.tree.status(b.path).operation, "the computation to begin")
+    began = time.monotonic()
+
+    assert a.refused("send-many", b.path, 50) == "20: Operation queue is full (20)"
+    assert 1.5 < time.monotonic() - began < 10
+    os.kill(b.tree.pid(b.path), signal.SIGKILL)
+    until_killed()
+
+
+def test_messages_to_one_that_dies_are_dead_letters(talk: Talk) -> None:
+    """Those it had not begun, and that in which it died; its next life gets none of them."""
+    a, b = talk.talker(), talk.talker()
+    spinning = b.later("spin")
+    until(lambda: b.tree.status(b.path).operation, "the computation to begin")
+    a.ask("send-many", b.path, 5)
+    os.kill(b.tree.pid(b.path), signal.SIGKILL)
+    spinning()
+    b.tree.wait_incarnation(b.path, 2)
+    letters = talk.wait_letters(b.path, 5)
+
+    assert [letter.message for letter in letters] == [b"0", b"1", b"2", b"3", b"4"]
+    assert all("signal 9" in letter.reason for letter in letters)
+    assert b.notes() == []
+
+
+def test_dead_letters_are_seen_requeued_and_dropped(talk: Talk) -> None:
+    """On the command line: list, show, requeue, drop."""
+    a, b = talk.talker(), talk.talker({"notes": []})
+    a.ask("send", b.path, "one")
+    a.ask("send", b.path, "two")
+    talk.wait_letters(b.path, 2)
+    cli = talk.tree.cli
+    rows = [json.loads(line) for line in cli("dead-letters", "list", b.path, "-o", "jsonl").splitlines()]
+    first, second = (row["seq"] for row in rows)
+    shown = json.loads(cli("dead-letters", "show", b.path, first, "-o", "json"))
+    assert (shown["message"], shown["from"]) == ("one", a.path)
+
+    cli("dead-letters", "requeue", b.path, first)
+    cli("dead-letters", "drop", b.path, second)
+
+    until(lambda: not talk.letters(b.path), "the letters to be gone")
+    assert b.notes() == ["send one"]
+    cli("dead-letters", "drop", b.path, second, check=1)
+
+
+def test_a_message_to_nobody_is_an_error_and_a_dead_letter(talk: Talk) -> None:
+    """The sender is told at once."""
+    a = talk.talker()
+
+    assert a.refused("send", "/t/nobody-here", "hello") == "No such actor: /t/nobody-here"
+    assert talk.wait_letters("/t/nobody-here", 1)[0].sender == a.path
+
+
+def test_messages_go_on_to_the_next_package(talk: Talk, tree: RunningTree) -> None:
+    """During a hot update nothing is lost, nothing comes twice, and the order stays."""
+    a, b = talk.talker(), talk.talker()
+    computing = b.later("compute")
+    until(lambda: b.tree.status(b.path).operation, "the computation to begin")
+    a.ask("send-many", b.path, 10)
+    tree.actor(b.path).update_package(tree.home / "talker.wasm")
+    computing()
+    a.ask("send-many", b.path, 10)
+
+    b.wait_notes(*[f"send {number}" for number in [*range(10), *range(10)]])
+    assert b.actor.get_status().incarnation == 2
+    assert talk.letters(b.path) == []
+
+
+# -- requests ----------------------------------------------------------------------------------------------------
+
+
+def test_a_request_is_answered(pair: tuple[Talker, Talker]) -> None:
+    """With what handle-request returns."""
+    a, b = pair
+
+    assert a.ask("request", b.path, "hello") == "you said hello"
+    assert a.ask("request", b.path, "which") == "1"  # the one it is in is outstanding
+
+
+def test_a_request_may_be_answered_later(pair: tuple[Talker, Talker]) -> None:
+    """It is outstanding until it is; then it is not any more."""
+    a, b = pair
+    answer = a.later("request", b.path, "later")
+    (id,) = until(lambda: b.ask("outstanding"), "the request")
+    b.ask("respond", id, "here it is")
+
+    assert (answer(), b.ask("outstanding")) == ("here it is", [])
+    assert b.refused("respond", id, "again") == f"Handler error: there is no outstanding request {id}"
+
+
+def test_a_request_answered_inside_is_answered_once(pair: tuple[Talker, Talker]) -> None:
+    """By respond-to-request, in handle-request itself."""
+    a, b = pair
+
+    assert (a.ask("request", b.path, "inside"), b.ask("outstanding")) == ("from inside", [])
+
+
+def test_a_request_may_be_cancelled(pair: tuple[Talker, Talker]) -> None:
+    """Who asked is told."""
+    a, b = pair
+    answer = a.later("request", b.path, "later")
+    (id,) = until(lambda: b.ask("outstanding"), "the request")
+    b.ask("cancel", id)
+
+    assert "Operation cancelled" in answer().text()
+    assert b.ask("outstanding") == []
+
+
+def test_who_loses_patience_is_forgotten(pair: tuple[Talker, Talker]) -> None:
+    """After the grant's time-out the request is outstanding no more."""
+    a, b = pair
+
+    assert a.refused("request", b.path, "later") == "Operation timed out after 2 s"
+    until(lambda: b.ask("outstanding") == [], "nothing outstanding")
+
+
+def test_as_many_requests_as_granted_are_left_outstanding(talk: Talk) -> None:
+    """One more is answered at once, with nothing."""
+    b = talk.talker()
+    askers = [talk.talker() for _ in range(4)]
+    answers = []
+    for number in range(3):
+        answers.append(askers[number].later("request", b.path, f"later {number}"))
+        until(lambda count=number + 1: len(b.ask("outstanding")) == count, f"{number + 1} outstanding")  # type: ignore[misc]
+
+    assert askers[3].ask("request", b.path, "later 3") == ""
+    for id in b.ask("outstanding"):
+        b.ask("respond", id, "done")
+    assert [answer() for answer in answers] == ["done"] * 3
+
+
+def test_a_request_to_oneself_is_refused(talk: Talk) -> None:
+    """It would wait for itself (L15)."""
+    a = talk.talker()
+
+    assert a.refused("request", a.path, "hello") == "Unexpected error: actor would wait for itself"
+    assert a.refused("open", a.path, "hello") == "Unexpected error: actor would wait for itself"
+
+
+@pytest.mark.parametrize("message", ["crash", "decline"])
+def test_a_request_that_fails_is_an_error(pair: tuple[Talker, Talker], message: str) -> None:
+    """Trap or refusal: who asked hears why."""
+    a, b = pair
+
+    assert "handle-request" in a.refused("request", b.path, message)
+
+
+def test_who_waits_for_one_that_is_killed_is_answered(pair: tuple[Talker, Talker]) -> None:
+    """At once, with the cause; also when the request was outstanding."""
+    a, b = pair
+    answer = a.later("request", b.path, "later")
+    until(lambda: b.ask("outstanding"), "the request")
+    os.kill(b.tree.pid(b.path), signal.SIGKILL)
+
+    assert "signal 9 SIGKILL" in answer().text()
+
+
+def test_a_stop_ends_the_waiting(pair: tuple[Talker, Talker]) -> None:
+    """The guest that waits gets an error, and the actor stops in order."""
+    a, b = pair
+    answer = a.later("request", b.path, "later")
+    until(lambda: b.ask("outstanding"), "the request")
+    report = a.actor.shutdown(5)
+
+    assert report.cause.kind == "stopped"
+    assert "shutting-down" in answer().text()
+
+
+# -- channels ----------------------------------------------------------------------------------------------------
+
+
+def test_a_channel_carries_messages_both_ways(pair: tuple[Talker, Talker]) -> None:
+    """In order, until it is closed; the other side is told."""
+    a, b = pair
+    channel = a.ask("open", b.path, "hello")
+    assert channel.startswith("ch_")
+    assert len(channel) == 19
+    a.ask("say", channel, "one")
+    a.ask("say", channel, "two")
+    b.ask("say", channel, "three")
+    b.ask("close", channel)
+
+    b.wait_notes(f"open {channel} hello", f"said {channel} one", f"said {channel} two")
+    a.wait_notes(f"said {channel} three", f"closed {channel}")
+    for talker in pair:
+        assert talker.refused("say", channel, "x") == f"Handler error: there is no channel {channel}"
+
+
+def test_a_channel_may_be_refused(pair: tuple[Talker, Talker]) -> None:
+    """Who offered it is told, and neither side has it."""
+    a, b = pair
+
+    assert a.refused("open", b.path, "no") == f"{b.path} has refused the channel"
+    channel = b.notes()[0].split()[1]
+    assert b.refused("say", channel, "x") == f"Handler error: there is no channel {channel}"
+
+
+def test_only_participants_use_a_channel(talk: Talk) -> None:
+    """A third actor that knows the id is refused, whatever it tries."""
+    a, b, c = talk.talker(), talk.talker(), talk.talker()
+    channel = a.ask("open", b.path, "hello")
+
+    for function, more in (("say", ("hi",)), ("close", ())):
+        assert c.refused(function, channel, *more) == f"Handler error: there is no channel {channel}"
+    a.ask("say", channel, "still open")
+    b.wait_notes(f"open {channel} hello", f"said {channel} still open")
+
+
+@pytest.mark.parametrize("dies", [0, 1])
+def test_the_end_of_one_side_closes_the_channel(pair: tuple[Talker, Talker], dies: int) -> None:
+    """The other is told once, and cannot send any more."""
+    channel = pair[0].ask("open", pair[1].path, "hello")
+    survivor = pair[1 - dies]
+    before = survivor.notes()
+    os.kill(survivor.tree.pid(pair[dies].path), signal.SIGKILL)
+
+    survivor.wait_notes(*before, f"closed {channel}")
+    assert survivor.refused("say", channel, "x") == f"Handler error: there is no channel {channel}"
+
+
+def test_as_many_channels_as_granted(talk: Talk) -> None:
+    """One more cannot be opened, nor accepted."""
+    a, b, c = talk.talker(), talk.talker(), talk.talker()
+    for _ in range(3):
+        a.ask("open", b.path, "hello")
+
+    assert a.refused("open", c.path, "hello") == "Operation queue is full (3)"
+    assert c.refused("open", b.path, "hello") == "Operation queue is full (3)"
+
+
+def test_whom_a_grant_does_not_reach(talk: Talk, tree: RunningTree) -> None:
+    """What is not allowed is refused, and nothing arrives."""
+    shy, brief = Talker(tree, "/shy"), talk.talker(under="/gone")
+
+    for function in ("send", "request", "open"):
+        assert shy.refused(function, brief.path, "hello") == f"Not permitted: message-server ({brief.path})"
+    assert brief.notes() == []
+    assert shy.ask("request", talk.talker().path, "hello") == "you said hello"

@@ -1,0 +1,293 @@
+"""Names and groups over real workers (theater:simple/names), and rpc (theater:simple/rpc)."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.system import talking
+from tests.system.running import RunningTree, until
+from tests.system.talking import API, Talk, Talker
+from theater.aio import connect as connect_async
+from theater.errors import NotFound
+from theater.values import U32, UNIT, String, Tuple
+
+
+@pytest.fixture(scope="module")
+def tree() -> Iterator[RunningTree]:
+    """One tree for all tests here."""
+    home = Path(tempfile.mkdtemp(prefix="th-"))
+    running = talking.start(home)
+    yield running
+    running.clean_up()
+    shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture
+def talk(tree: RunningTree) -> Talk:
+    return Talk(tree)
+
+
+def kill(talker: Talker) -> None:
+    os.kill(talker.tree.pid(talker.path), signal.SIGKILL)
+
+
+# -- names -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_name_means_its_actor(talk: Talk) -> None:
+    """For other actors and for handles."""
+    a, b = talk.talker(), talk.talker()
+    b.ask("name", "n-means")
+    a.ask("send", "n-means", "hello")
+    b.wait_notes("send hello")
+    client = talk.tree.client
+
+    assert (a.ask("whereis", "n-means"), client.whereis("n-means")) == (b.id, b.id)
+    assert client.actor("n-means").call(f"{API}.notes") == ["send hello"]
+    assert (a.ask("whereis", "n-nobody"), client.whereis("n-nobody")) == (None, None)
+    with pytest.raises(NotFound):
+        client.actor("n-nobody").get_status()
+
+
+async def _whereis(run_dir: str, name: str) -> str | None:
+    async with await connect_async(run_dir) as client:
+        return await client.whereis(name)
+
+
+def test_a_name_means_its_actor_for_asyncio(talk: Talk) -> None:
+    """The other client says the same."""
+    import asyncio
+
+    a = talk.talker()
+    a.ask("name", "n-async")
+
+    assert asyncio.run(_whereis(str(talk.tree.run_dir), "n-async")) == a.id
+
+
+def test_a_name_is_one_actors_only(talk: Talk) -> None:
+    """Nobody takes it from another, or gives up what is not its own."""
+    a, b = talk.talker(), talk.talker()
+    a.ask("name", "n-mine")
+    a.ask("name", "n-mine")
+
+    assert b.refused("name", "n-mine") == "n-mine is taken"
+    assert b.refused("join", "n-mine", "broadcast") == "n-mine is the name of an actor"
+    assert b.refused("unname", "n-mine") == "n-mine is not a name of this actor"
+    a.ask("unname", "n-mine")
+    b.ask("name", "n-mine")
+    assert a.ask("whereis", "n-mine") == b.id
+
+
+def test_a_handle_follows_a_name(talk: Talk) -> None:
+    """It speaks to whoever has the name when it speaks."""
+    a, b = talk.talker(), talk.talker()
+    a.ask("name", "n-follow")
+    handle = talk.tree.client.actor("n-follow")
+    assert handle.actor_id == a.id
+    a.ask("unname", "n-follow")
+    b.ask("name", "n-follow")
+
+    assert handle.actor_id == b.id
+
+
+def test_a_name_stays_over_a_restart(talk: Talk) -> None:
+    """It belongs to the actor, not to one life of it."""
+    a, b = talk.talker(), talk.talker()
+    b.ask("name", "n-stays")
+    kill(b)
+    b.tree.wait_incarnation(b.path, 2)
+    a.ask("send", "n-stays", "hello again")
+
+    b.wait_notes("send hello again")
+
+
+def test_a_name_goes_with_its_actor(talk: Talk) -> None:
+    """One that will not come back leaves its name to others."""
+    a, brief = talk.talker(), talk.talker(under="/gone")
+    brief.ask("name", "n-brief")
+    kill(brief)
+
+    until(lambda: a.ask("whereis", "n-brief") is None, "the name to be free")
+    a.ask("name", "n-brief")
+
+
+@pytest.mark.parametrize("name", ["", "/t/n1", "a/b", "star*", "new\nline", "x" * 256])
+def test_what_is_no_name(talk: Talk, name: str) -> None:
+    """Refused in words."""
+    assert talk.talker().refused("name", name).startswith("expected a name")
+
+
+def test_names_a_grant_does_not_reach(tree: RunningTree) -> None:
+    """The grant says which ones an actor may take."""
+    shy = Talker(tree, "/shy")
+    shy.ask("name", "shy-1")
+
+    assert shy.refused("name", "admin") == "Not permitted: names (admin)"
+    assert shy.refused("join", "admin", "broadcast") == "Not permitted: names (admin)"
+
+
+# -- groups ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_round_robin_group_takes_turns(talk: Talk) -> None:
+    """Each member gets one after the other; one that has no worker is left out."""
+    a, b, c = talk.talker(), talk.talker(), talk.talker(under="/gone")
+    for member in (a, b, c):
+        member.ask("join", "g-turns", "round-robin")
+    sender = talk.talker()
+    for number in range(6):
+        sender.ask("send", "g-turns", str(number))
+    for member, notes in ((a, (0, 3)), (b, (1, 4)), (c, (2, 5))):
+        member.wait_notes(*(f"send {number}" for number in notes))
+    assert sender.ask("request", "g-turns", "who") == "you said who"
+    kill(c)
+    until(lambda: sender.ask("members", "g-turns") == [a.id, b.id], "the dead to leave")
+    for _ in range(4):
+        assert sender.ask("request", "g-turns", "who") == "you said who"
+
+
+def test_a_broadcast_group_hears_everything(talk: Talk) -> None:
+    """Messages go to all; what has one answer is refused."""
+    members = [talk.talker() for _ in range(3)]
+    for member in members:
+        member.ask("join", "g-all", "broadcast")
+    sender = talk.talker()
+    sender.ask("send", "g-all", "hear")
+
+    for member in members:
+        member.wait_notes("send hear")
+    refusal = "g-all is a broadcast group: only messages can be sent to it"
+    assert sender.refused("request", "g-all", "who") == refusal
+    assert sender.refused("open", "g-all", "who") == refusal
+    assert talk.tree.client.members("g-all") == tuple(member.id for member in members)
+    members[0].ask("leave", "g-all")
+    assert sender.ask("members", "g-all") == [members[1].id, members[2].id]
+
+
+def test_members_agree_on_the_mode(talk: Talk) -> None:
+    """The first one decides."""
+    a, b = talk.talker(), talk.talker()
+    a.ask("join", "g-mode", "broadcast")
+
+    assert b.refused("join", "g-mode", "round-robin") == "g-mode is a broadcast group"
+    assert b.refused("join", "g-mode", "loud") == "expected mode round-robin or broadcast, got 'loud'"
+    assert b.refused("name", "g-mode") == "g-mode is taken"
+    assert b.refused("leave", "g-mode") == "g-mode is not a name of this actor"
+
+
+# -- rpc ---------------------------------------------------------------------------------------------------------------
+
+
+def test_rpc_calls_a_function(talk: Talk) -> None:
+    """By path, id and name; the parameters are spliced behind the state."""
+    a, b = talk.talker(), talk.talker()
+    b.ask("name", f"named-{b.path.rpartition('/')[2]}")
+
+    for target in (b.path, b.id, f"named-{b.path.rpartition('/')[2]}"):
+        assert a.rpc(target, "add", U32(2), U32(40)) == ("ok", 42)
+
+
+def test_rpc_says_what_went_wrong(talk: Talk) -> None:
+    """As the other worker says it."""
+    a, b = talk.talker(), talk.talker()
+
+    assert a.rpc(b.path, "nothing") == ("err", f"Function not found: {API}.nothing")
+    assert a.rpc(b.path, "add", U32(1))[1].startswith(f"Type mismatch for function {API}.add")
+    assert "unreachable" in a.rpc(b.path, "crash")[1]
+    assert a.rpc("/t/nobody", "add") == ("err", "No such actor: /t/nobody")
+
+
+def test_rpc_reaches_what_is_granted(talk: Talk, tree: RunningTree) -> None:
+    """A path or a name of the grant; nobody else, whatever it is called."""
+    shy, b = Talker(tree, "/shy"), talk.talker()
+    for target in (b.path, b.id):
+        assert shy.rpc(target, "add", U32(1), U32(1)) == ("err", f"Not permitted: rpc ({target})")
+    assert shy.ask("implements", b.path, API).value[0] == "err"
+
+    b.ask("name", "friend")
+    assert shy.rpc("friend", "add", U32(1), U32(1)) == ("ok", 2)
+    assert shy.rpc(b.path, "add", U32(1), U32(1)) == ("ok", 2)
+    b.ask("unname", "friend")
+    assert shy.rpc(b.path, "notes") == ("err", f"Not permitted: rpc ({b.path})")
+
+
+def test_rpc_to_oneself_is_refused(talk: Talk) -> None:
+    """L15, by path, id and name."""
+    a = talk.talker()
+    a.ask("name", "named-self")
+
+    for target in (a.path, a.id, "named-self"):
+        assert a.rpc(target, "notes") == ("err", "Unexpected error: actor would wait for itself")
+
+
+def test_a_cycle_ends_in_the_time_out(talk: Talk) -> None:
+    """a waits for b, which waits for a; nothing else stalls (lifecycle section 15, 11)."""
+    a, b = talk.talker(), talk.talker()
+    inner = Tuple((String(a.path), String(f"{API}.notes"), UNIT, _none()))
+
+    kind, text = a.rpc(b.path, "call", *inner.items, timeout_ms=500)
+
+    assert (kind, text) == ("err", "Operation timed out after 0.5 s")
+    assert talk.talker().rpc(a.path, "add", U32(1), U32(2)) == ("ok", 3)
+
+
+def _none() -> object:
+    from theater import types
+    from theater.values import Option
+
+    return Option(types.U64, None)
+
+
+def test_a_time_out_is_at_most_what_is_granted(talk: Talk) -> None:
+    """The default is the grant's, too."""
+    a, b = talk.talker(), talk.talker()
+    spinning = b.later("spin")
+    until(lambda: b.tree.status(b.path).operation, "the computation to begin")
+    began = time.monotonic()
+
+    assert a.rpc(b.path, "notes") == ("err", "Operation timed out after 2 s")
+    assert time.monotonic() - began < 8
+    kill(b)
+    spinning()
+
+
+def test_the_death_of_the_other_is_told(talk: Talk) -> None:
+    """At once, with the cause."""
+    a, b = talk.talker(), talk.talker()
+    answer = a.later("call", b.path, f"{API}.spin", UNIT, 20_000)
+    until(lambda: b.tree.status(b.path).operation, "the computation to begin")
+    kill(b)
+
+    assert "signal 9 SIGKILL" in answer().value[1]
+
+
+def test_a_stop_of_the_caller_ends_its_call(talk: Talk) -> None:
+    """It leaves in order, long before the call's time-out."""
+    a, b = talk.talker(), talk.talker()
+    answer = a.later("call", b.path, f"{API}.spin", UNIT, 20_000)
+    until(lambda: b.tree.status(b.path).operation, "the computation to begin")
+    began = time.monotonic()
+    report = a.actor.shutdown(8)
+
+    assert (report.cause.kind, report.forced) == ("stopped", False)
+    assert time.monotonic() - began < 5
+    assert answer().value == ("err", "shutting-down")
+    kill(b)
+
+
+def test_rpc_says_what_another_exports(talk: Talk) -> None:
+    """Interfaces, with their hashes."""
+    a, b = talk.talker(), talk.talker()
+    hashes = {each.name: each.hash.hex() for each in b.actor.get_export_hashes()}
+
+    assert dict(a.ask("exports", b.path).value[1]) == hashes
+    assert a.ask("implements", b.path, API).value == ("ok", True)
+    assert a.ask("implements", b.path, "test:other/api").value == ("ok", False)

@@ -1,0 +1,356 @@
+"""The way to other actors, over real sockets: order, one life only, updates, ends, time-outs, stops."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import zmq
+
+from proto import control, operation
+from tests.system.running import until
+from theater.errors import ActorError, ChannelClosed, MailboxFull, NotFound, OperationTimeout, UnexpectedError
+from worker.alarms import Alarms
+from worker.asks import Asks
+from worker.letters import Letter
+from worker.peer import Where
+from worker.peers import Deadline, Peers
+
+GRANT = "theater:simple/message-server-host"
+UPDATED = {"kind": "updated"}
+KILLED = {"kind": "killed", "by": "test"}
+
+
+class Other:
+    """One life of another actor: its worker's operation socket."""
+
+    def __init__(self, world: World, actor_id: str, incarnation: int) -> None:
+        self.life = (actor_id, incarnation)
+        self.endpoint = f"ipc://{world.directory}/{actor_id}-{incarnation}"
+        self.socket = world.context.socket(zmq.ROUTER)
+        self.socket.bind(self.endpoint)
+        self.where = {
+            "actor_id": actor_id,
+            "path": f"/{actor_id}",
+            "incarnation": incarnation,
+            "endpoint": self.endpoint,
+            "routing": bytes([incarnation]) * 16,
+            "package": "p",
+        }
+
+    def take(self) -> tuple[bytes, Any, bytes]:
+        """The next request: who sent it, what it is, its body."""
+        assert self.socket.poll(5000), f"nothing came to {self.life}"
+        identity, header, *bodies = self.socket.recv_multipart()
+        return identity, operation.REQUESTS.decode(header), bodies[0] if bodies else b""
+
+    def bodies(self, count: int) -> list[bytes]:
+        """So many requests, answered as they come."""
+        found = []
+        for _ in range(count):
+            identity, request, body = self.take()
+            self.answer(identity, operation.Returned(request.id))
+            found.append(body)
+        return found
+
+    def answer(self, identity: bytes, answer: Any, *bodies: bytes) -> None:
+        self.socket.send_multipart([identity, operation.ANSWERS.encode(answer), *bodies])
+
+    def is_silent(self) -> bool:
+        return not self.socket.poll(30)
+
+
+class World:
+    """A root that knows where everybody is, the post thread's part, and one actor's peers."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.context: zmq.Context[Any] = zmq.Context()
+        self.present: dict[str, Other] = {}
+        self.asked: list[dict[str, Any]] = []
+        self.holds_answers = False
+        self.held: list[control.Ask] = []
+        self.asks = Asks(self._said)
+        self.alarms = Alarms(lambda: None)
+        inc: Any = SimpleNamespace(
+            asks=self.asks,
+            alarms=self.alarms,
+            init=SimpleNamespace(actor_id="own"),
+            desk=SimpleNamespace(context=self.context),
+        )
+        self.peers = Peers(inc, b"o" * 16)
+
+    def other(self, actor_id: str = "b", incarnation: int = 1) -> Other:
+        """Another actor's present life."""
+        self.present[actor_id] = Other(self, actor_id, incarnation)
+        return self.present[actor_id]
+
+    def find(self, target: str = "b") -> Any:
+        (peer,) = self.peers.find(target, GRANT, Deadline(1000))
+        return peer
+
+    def post(self, *bodies: bytes, window: int = 100, then: Any = None) -> list[Letter]:
+        """Post letters to b."""
+        letters = [letter(body, then) for body in bodies]
+        for each in letters:
+            self.peers.post(self.find(), each, window, Deadline(100))
+        return letters
+
+    def ended(self, other: Other, cause: dict[str, Any]) -> None:
+        """The root says that a life has ended."""
+        self.peers.ended(control.PeerEnded(*other.life, cause))
+
+    def ring(self) -> None:
+        """Whatever is due by now."""
+        self.alarms.ring(time.monotonic_ns())
+
+    def until(self, fact: Callable[[], object], what: str) -> None:
+        """Wait for a fact, as the post thread would: ringing alarms."""
+
+        def look() -> object:
+            self.ring()
+            return fact()
+
+        until(look, what, 5)
+
+    def release(self) -> None:
+        """Give the answers that were held."""
+        self.holds_answers = False
+        held, self.held = self.held, []
+        for ask in held:
+            self._answer(ask)
+
+    def close(self) -> None:
+        self.peers.close(0)
+        self.context.destroy(linger=0)
+
+    def _said(self, ask: Any, bodies: Any) -> None:
+        self.asked.append(ask.arguments)
+        if self.holds_answers:
+            self.held.append(ask)
+        else:
+            threading.Thread(target=self._answer, args=(ask,)).start()  # the post thread is another one
+
+    def _answer(self, ask: control.Ask) -> None:
+        other = self.present.get(ask.arguments["target"].lstrip("/"))
+        if other is None:
+            self.asks.answer(control.Refused(ask.id, "not_found", (ask.arguments["target"],)), [])
+        else:
+            self.asks.answer(control.Answered(ask.id, {"peers": [other.where], "keeps": True}), [])
+
+
+def letter(body: bytes, then: Any = None, goes_again: bool = True) -> Letter:
+    return Letter(lambda number, to: operation.Mail(number, "send", "own", 1, to), body, then, goes_again)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    world = World(tmp_path)
+    yield world
+    world.close()
+
+
+def test_letters_come_in_order_over_one_connection(world: World) -> None:
+    """The root is asked once; the sender's name begins with its routing id."""
+    b = world.other()
+    letters = world.post(*(str(number).encode() for number in range(50)))
+    identity, request, body = b.take()
+    assert (identity[:16], request.to, body) == (b"o" * 16, 1, b"0")
+    assert b.bodies(49) == [str(number).encode() for number in range(1, 50)]
+
+    assert len(world.asked) == 1
+    world.until(lambda: all(each.is_over for each in letters[1:]), "the answers")
+
+
+def test_what_the_root_refuses_is_raised(world: World) -> None:
+    """By its kind."""
+    with pytest.raises(NotFound):
+        world.find("nobody")
+
+
+def test_an_exchange_returns_the_answer(world: World) -> None:
+    """Or raises the error of the other worker."""
+    b = world.other()
+
+    def serve() -> None:
+        identity, request, _ = b.take()
+        b.answer(identity, operation.Returned(request.id), b"there")
+        identity, request, _ = b.take()
+        b.answer(identity, operation.Failed(request.id, "mailbox_full", (3,)))
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    assert world.peers.exchange(world.find(), letter(b"x"), Deadline(5000)) == b"there"
+    with pytest.raises(MailboxFull):
+        world.peers.exchange(world.find(), letter(b"x"), Deadline(5000))
+    thread.join()
+
+
+def test_nothing_of_one_life_comes_to_the_next(world: World) -> None:
+    """What was under way when it ended fails, with the cause; what follows goes to the next life."""
+    first = world.other()
+    lost = world.post(b"one", b"two")
+    second = world.other(incarnation=2)
+    world.ended(first, KILLED)
+    assert len(world.post(b"three")) == 1
+    world.until(lambda: all(each.is_over for each in lost), "the end to be known")
+
+    assert all(each.error == ChannelClosed(KILLED) for each in lost)
+    assert second.bodies(1) == [b"three"]
+    assert second.is_silent()
+
+
+def test_an_answer_sent_before_the_end_counts(world: World) -> None:
+    """It may still be on its way when the end is told."""
+    b = world.other()
+    (sent,) = world.post(b"one")
+    identity, request, _ = b.take()
+    world.ended(b, KILLED)
+    b.answer(identity, operation.Returned(request.id))
+    world.until(lambda: sent.is_over, "the answer")
+
+    assert sent.error is None or sent.error == ChannelClosed(KILLED)
+
+
+def test_news_of_an_end_may_overtake_the_endpoint(world: World) -> None:
+    """Nobody waits for a life that was over before it was met."""
+    b = world.other()
+    world.ended(b, KILLED)
+
+    with pytest.raises(ChannelClosed):
+        world.find()
+
+
+def test_letters_follow_an_update_in_order(world: World) -> None:
+    """Those refused as moved and those not answered go to the next worker, before later ones, and none is lost."""
+    first = world.other()
+    world.post(b"1", b"2", b"3", b"4")
+    got = [first.take() for _ in range(4)]
+    world.holds_answers = True
+    second = world.other(incarnation=2)
+    first.answer(got[0][0], operation.Returned(got[0][1].id))
+    for identity, request, _ in got[1:3]:
+        first.answer(identity, operation.Failed(request.id, "moved"))
+    world.until(lambda: world.find().held, "the refusals")
+    world.post(b"5")
+    world.ended(first, UPDATED)
+    world.until(lambda: world.held, "the question where it is now")
+    world.post(b"6")
+    world.release()
+
+    assert second.bodies(5) == [b"2", b"3", b"4", b"5", b"6"]
+    assert second.is_silent()
+
+
+def test_an_update_that_comes_to_nothing(world: World) -> None:
+    """The letters go to the old worker again."""
+    b = world.other()
+    world.post(b"1")
+    identity, request, _ = b.take()
+    b.answer(identity, operation.Failed(request.id, "moved"))
+    world.until(lambda: b.socket.poll(1), "the letter to come again")
+
+    assert b.bodies(1) == [b"1"]
+
+
+def test_what_does_not_go_again_fails(world: World) -> None:
+    """A channel's message is for one life only."""
+    b = world.other()
+    once = letter(b"x", goes_again=False)
+    world.peers.post(world.find(), once, 100, Deadline(100))
+    identity, request, _ = b.take()
+    b.answer(identity, operation.Failed(request.id, "moved"))
+    world.until(lambda: once.is_over, "the refusal")
+
+    assert once.error is not None
+    assert once.error.kind == "moved"
+
+
+def test_a_time_out_takes_the_letter_back(world: World) -> None:
+    """A Cancel follows it; a late answer is nobody's."""
+    b = world.other()
+    with pytest.raises(OperationTimeout):
+        world.peers.exchange(world.find(), letter(b"x"), Deadline(20))
+    identity, request, _ = b.take()
+    _, cancel, _ = b.take()
+    assert cancel.operation == request.id
+    b.answer(identity, operation.Returned(request.id), b"late")
+
+    b.bodies(0)
+    assert world.find().load == 0
+
+
+def test_a_full_window_is_waited_for(world: World) -> None:
+    """Until there is room, or the time is over."""
+    b = world.other()
+    world.post(b"1", b"2", window=2)
+    with pytest.raises(MailboxFull):
+        world.post(b"3", window=2)
+    thread = threading.Thread(target=b.bodies, args=(3,))
+    thread.start()
+    world.peers.post(world.find(), letter(b"4"), 2, Deadline(5000))
+    thread.join()
+
+
+def test_nobody_waits_for_itself(world: World) -> None:
+    """An exchange is refused; a full window is full at once."""
+    world.other("own")
+    with pytest.raises(UnexpectedError, match="wait for itself"):
+        world.peers.exchange(world.find("own"), letter(b"x"), Deadline(1000))
+    world.peers.post(world.find("own"), letter(b"x"), 1, Deadline(60_000))
+    with pytest.raises(MailboxFull):
+        world.peers.post(world.find("own"), letter(b"x"), 1, Deadline(60_000))
+
+
+def test_a_stop_ends_the_waiting(world: World) -> None:
+    """Whatever is waited for: an answer, or the root's."""
+    world.other()
+    peer = world.find()
+    threading.Timer(0.05, world.asks.release).start()
+    with pytest.raises(ActorError, match="shutting-down"):
+        world.peers.exchange(peer, letter(b"x"), Deadline(20_000))
+    with pytest.raises(ActorError, match="shutting-down"):
+        world.peers.find("c", GRANT, Deadline(20_000))
+
+
+def test_the_root_may_be_slow(world: World) -> None:
+    """The question where somebody is has a bound, too."""
+    world.holds_answers = True
+    with pytest.raises(OperationTimeout):
+        world.peers.find("b", GRANT, Deadline(20))
+
+
+def test_the_way_back_is_confirmed_by_the_root(world: World) -> None:
+    """Letters wait for it; whoever turns out to be another gets none, and that life counts as ended."""
+    ends: list[tuple[str, int]] = []
+    world.peers.on_end.append(lambda actor_id, incarnation: ends.append((actor_id, incarnation)))
+    b = world.other()
+    told = world.peers.expect(Where("b", "", 1, "", bytes([1]) * 16, ""))
+    world.peers.post(told, letter(b"x"), 10, Deadline(100))
+    assert b.bodies(1) == [b"x"]
+
+    c = world.other("c", 3)
+    wrong = world.peers.expect(Where("c", "", 3, "", b"?" * 16, ""))
+    until(lambda: wrong.is_over, "the confirmation", 5)
+    until(lambda: ends == [("c", 3)], "the end to be told", 5)
+    assert c.is_silent()
+
+
+def test_each_letter_has_one_outcome(world: World) -> None:
+    """Told once, whatever comes together."""
+    outcomes: list[Letter] = []
+    b = world.other()
+    world.post(b"1", b"2", then=outcomes.append)
+    identity, request, _ = b.take()
+    b.answer(identity, operation.Returned(request.id))
+    b.answer(identity, operation.Returned(request.id))
+    world.ended(b, KILLED)
+    world.ended(b, KILLED)
+    world.until(lambda: len(outcomes) == 2, "both outcomes")
+
+    assert sorted(each.body for each in outcomes) == [b"1", b"2"]

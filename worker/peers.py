@@ -1,0 +1,388 @@
+"""The way to other actors: straight to their workers, one connection to each, in order (design D5).
+
+The root is asked where an actor is, and whether this one may reach it; from then on its worker is talked to directly,
+until the root says that this life of it has ended. Endpoints belong to one incarnation, so nothing sent to one life
+ever reaches the next.
+
+The guest thread sends and waits; the post thread takes what the root says, and now and then the answers nobody waits
+for. Sockets are touched with the lock held only, and nobody waits holding it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from itertools import count
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from proto import control
+from theater.cause import UPDATED
+from theater.errors import ActorError, ChannelClosed, MailboxFull, OperationTimeout, UnexpectedError, from_wire
+from worker.asks import SHUTTING_DOWN, RootRefusal
+from worker.bell import Bell
+from worker.letters import Letter
+from worker.peer import Peer, Where
+
+if TYPE_CHECKING:
+    from worker.incarnation import Incarnation
+
+PEERS_MAX: Final = 256
+"""Workers one actor stays connected to; one without letters under way makes room for the next."""
+TARGETS_MAX: Final = 1024
+ENDED_KEPT: Final = 1024
+"""Lives whose end is remembered: the news may overtake the answer that tells where they were."""
+LAST_WORDS_NS: Final = 3_000_000
+"""How long an answer that was sent before a death may still be on its way through our own I/O thread."""
+LOOK_FIRST_NS: Final = 20_000_000
+LOOK_LAST_NS: Final = 250_000_000
+"""Answers nobody waits for are looked for this often, ever less while none come."""
+SETTLE_S: Final = 0.2
+"""What becomes of letters under way is awaited this long when the actor stops in order."""
+SELF_CALL: Final = "actor would wait for itself"
+
+FIND: Final = "find-peer"
+
+
+class Deadline:
+    """How long somebody still waits."""
+
+    __slots__ = ("_at", "seconds")
+
+    def __init__(self, milliseconds: int) -> None:
+        self.seconds = milliseconds / 1000
+        self._at = time.monotonic() + self.seconds
+
+    @property
+    def left_s(self) -> float:
+        """Seconds left, not below zero."""
+        return max(0.0, self._at - time.monotonic())
+
+    @property
+    def left_ms(self) -> int:
+        """Milliseconds left, rounded up."""
+        return int(self.left_s * 1000) + 1
+
+
+class Peers:
+    """Everybody this actor talks to."""
+
+    def __init__(self, inc: Incarnation, routing: bytes) -> None:
+        self.lock = threading.Lock()
+        self.bell = Bell()
+        """Wakes the guest thread that waits for an answer."""
+        self.on_end: list[Callable[[str, int], None]] = []
+        """Told of each life that has ended, by id and incarnation. Post thread."""
+        self._inc = inc
+        self._asks = inc.asks
+        self._own_id = inc.init.actor_id
+        self._identities = _identities(routing)
+        self._numbers = count(1)
+        self._peers: dict[str, Peer] = {}
+        """By id, the life of each that is talked to now."""
+        self._all: set[Peer] = set()
+        """These, and those of earlier lives whose end has not been told yet."""
+        self._targets: dict[tuple[str, str], Peer] = {}
+        """Who is meant by what the guest says, under which grant: paths and ids only, names may move."""
+        self._ended: dict[tuple[str, int], dict[str, Any]] = {}
+        self._looks = False
+        self._look_ns = LOOK_FIRST_NS
+        self._is_closed = False
+        self._asks.on_release.append(self.bell.ring)
+
+    # -- whom --------------------------------------------------------------------------------------------------------
+
+    def find(self, target: str, grant: str, deadline: Deadline, *, everyone: bool = False) -> list[Peer]:
+        """Return the actor that a path, id or name means; with ``everyone``, all of a group that is spoken to as one.
+
+        Raises:
+            ActorError: there is none, it has no worker, or the grant does not reach it.
+        """
+        with self.lock:
+            known = self._targets.get((grant, target))
+            if known is not None and _is_good(known):
+                return [known]
+        arguments = {"target": target, "grant": grant, "everyone": everyone}
+        data, _ = self._asks.ask(FIND, arguments, (), deadline.left_s)
+        found = [msgspec.convert(each, Where) for each in data["peers"]]
+        with self.lock:
+            peers = [self._meet(where) for where in found]
+            if len(peers) == 1 and data["keeps"] and target in (found[0].actor_id, found[0].path):
+                self._targets[grant, target] = peers[0]
+                if len(self._targets) > TARGETS_MAX:
+                    del self._targets[next(iter(self._targets))]
+        return peers
+
+    def is_self(self, peer: Peer) -> bool:
+        """Whether this is the actor itself."""
+        return peer.where.actor_id == self._own_id
+
+    def expect(self, where: Where) -> Peer:
+        """Return the way back to an actor that has spoken to us; the root confirms it before anything is sent.
+
+        ``where`` is what that actor says of itself. Any thread.
+        """
+        with self.lock:
+            known = self._peers.get(where.actor_id)
+            if known is not None and _is_good(known) and known.where.incarnation == where.incarnation:
+                return known
+            peer = self._new_peer(where)
+            peer.is_moving = True
+            self._ask_again(peer, is_first=True)
+            return peer
+
+    # -- letters -----------------------------------------------------------------------------------------------------
+
+    def exchange(self, peer: Peer, letter: Letter, deadline: Deadline) -> bytes:
+        """Hand a letter in and wait for what comes back. Guest thread.
+
+        Raises:
+            ActorError: as the other worker said; ChannelClosed with the cause when that life ends first;
+                OperationTimeout; what a stop of this actor gives.
+        """
+        if self.is_self(peer):
+            raise UnexpectedError(SELF_CALL)
+        with self.lock:
+            peer.hand_in(letter)
+        try:
+            self._wait(peer, lambda: letter.is_over, deadline)
+        except ActorError:
+            with self.lock:
+                if not letter.is_over:
+                    if not self._is_closed:
+                        peer.withdraw(letter)
+                    raise
+        if letter.error is not None:
+            raise letter.error
+        return letter.response or b""
+
+    def post(self, peer: Peer, letter: Letter, window: int, deadline: Deadline) -> None:
+        """Hand a letter in; wait only while ``window`` are under way to that actor. Guest thread.
+
+        Raises:
+            MailboxFull: there is no room in time.
+            ChannelClosed: that life has ended.
+        """
+        with self.lock:
+            peer.read()
+            self._settle(peer)
+            has_room = peer.load < window
+        if not has_room:
+            self._await_room(peer, window, deadline)
+        with self.lock:
+            peer.hand_in(letter)
+            self._look_later()
+        if letter.error is not None:
+            raise letter.error
+
+    def _await_room(self, peer: Peer, window: int, deadline: Deadline) -> None:
+        if self.is_self(peer):
+            raise MailboxFull(window)  # it is the one who would have to read
+        try:
+            self._wait(peer, lambda: peer.load < window, deadline)
+        except OperationTimeout:
+            raise MailboxFull(window) from None
+
+    def _wait(self, peer: Peer, is_done: Callable[[], bool], deadline: Deadline) -> None:
+        while True:
+            with self.lock:
+                if self._is_closed:
+                    raise RootRefusal(SHUTTING_DOWN)
+                peer.read()
+                self._settle(peer)
+                if is_done():
+                    return
+            if self._asks.is_released:
+                raise RootRefusal(SHUTTING_DOWN)
+            if deadline.left_s <= 0:
+                raise OperationTimeout(deadline.seconds)
+            peer.poll(deadline.left_ms)
+            self.bell.silence()
+
+    # -- what the root says ------------------------------------------------------------------------------------------
+
+    def ended(self, message: control.PeerEnded) -> None:
+        """A life has ended. Post thread."""
+        life = (message.actor_id, message.incarnation)
+        with self.lock:
+            self._ended[life] = message.cause
+            if len(self._ended) > ENDED_KEPT:
+                del self._ended[next(iter(self._ended))]
+            peer = next((each for each in self._all if _life(each) == life), None)
+            if peer is not None:
+                self._hears_of_end(peer, message)
+        for hook in self.on_end:
+            hook(*life)
+
+    def _hears_of_end(self, peer: Peer, message: control.PeerEnded) -> None:
+        if message.cause.get("kind") == UPDATED:
+            peer.is_moving = True
+        else:
+            peer.cause = message.cause
+            self._forget(peer)
+        self._inc.alarms.at(time.monotonic_ns() + LAST_WORDS_NS, lambda: self._bury(peer, message))
+
+    def _bury(self, peer: Peer, message: control.PeerEnded) -> None:
+        """What that life said last has come by now."""
+        with self.lock:
+            if self._is_closed or peer.is_over or peer.where.incarnation != message.incarnation:
+                return
+            peer.read()
+            if message.cause.get("kind") == UPDATED:
+                peer.move()
+                self._settle(peer)
+            else:
+                self._fail(peer, ChannelClosed(message.cause))
+        self.bell.ring()
+
+    def _settle(self, peer: Peer) -> None:
+        """Ask where an actor is now that has moved, once its last worker has answered everything."""
+        if peer.is_moving and not peer.unanswered and not peer.is_asking and not peer.is_over:
+            self._ask_again(peer)
+
+    def _ask_again(self, peer: Peer, is_first: bool = False) -> None:
+        peer.is_asking = True
+        arguments = {"target": peer.where.actor_id, "again": True}
+        self._asks.begin(FIND, arguments, lambda message: self._found_again(peer, message, is_first))
+
+    def _found_again(self, peer: Peer, message: Any, is_first: bool) -> None:
+        """The root's answer. Post thread."""
+        where = _where(message)
+        with self.lock:
+            peer.is_asking = False
+            if self._is_closed or peer.is_over:
+                return
+            if isinstance(where, ActorError):
+                self._fail(peer, where)
+            elif is_first and (where.incarnation, where.routing) != (peer.where.incarnation, peer.where.routing):
+                self._fail(peer, ChannelClosed(self._ended.get(_life(peer))))
+            elif where.incarnation == peer.where.incarnation and not is_first:
+                peer.go_on()  # the update came to nothing
+            else:
+                peer.connect(where)
+            self._look_later()
+        if peer.is_over and is_first:
+            for hook in self.on_end:
+                hook(*_life(peer))
+        self.bell.ring()
+
+    # -- answers nobody waits for ------------------------------------------------------------------------------------
+
+    def _look_later(self) -> None:
+        if not self._looks:
+            self._looks = True
+            self._look_ns = LOOK_FIRST_NS
+            self._inc.alarms.at(time.monotonic_ns() + self._look_ns, self._look)
+
+    def _look(self) -> None:
+        """Post thread."""
+        under_way = True
+        if self.lock.acquire(blocking=False):
+            try:
+                if self._is_closed:
+                    return
+                for peer in list(self._all):
+                    peer.read()
+                    self._settle(peer)
+                under_way = any(peer.load for peer in self._all)
+                self._looks = under_way
+            finally:
+                self.lock.release()
+        if under_way:
+            self._look_ns = min(2 * self._look_ns, LOOK_LAST_NS)
+            self._inc.alarms.at(time.monotonic_ns() + self._look_ns, self._look)
+
+    # -- connections -------------------------------------------------------------------------------------------------
+
+    def _meet(self, where: Where) -> Peer:
+        cause = self._ended.get((where.actor_id, where.incarnation))
+        if cause is not None:
+            raise ChannelClosed(cause)
+        peer = self._peers.get(where.actor_id)
+        if peer is not None and _is_good(peer):
+            if peer.where.incarnation != where.incarnation and not peer.is_moving:
+                peer.is_moving = True  # updated: its last worker still answers what was sent to it
+                self._settle(peer)
+            return peer
+        peer = self._new_peer(where)
+        peer.connect(where)
+        return peer
+
+    def _new_peer(self, where: Where) -> Peer:
+        if self._is_closed:
+            raise RootRefusal(SHUTTING_DOWN)
+        if len(self._peers) >= PEERS_MAX:
+            idle = next((each for each in self._peers.values() if not each.load and not each.is_asking), None)
+            if idle is not None:
+                self._fail(idle, ChannelClosed())
+        peer = Peer(self._inc.desk.context, self._identities, self._numbers, self.bell.fd)
+        peer.where = where
+        self._peers[where.actor_id] = peer
+        self._all.add(peer)
+        return peer
+
+    def _fail(self, peer: Peer, error: ActorError) -> None:
+        self._forget(peer)
+        self._all.discard(peer)
+        peer.fail(error)
+
+    def _forget(self, peer: Peer) -> None:
+        """No new letter goes there."""
+        for target in [target for target, known in self._targets.items() if known is peer]:
+            del self._targets[target]
+        if self._peers.get(peer.where.actor_id) is peer:
+            del self._peers[peer.where.actor_id]
+
+    # -- the end -----------------------------------------------------------------------------------------------------
+
+    def settle(self) -> None:
+        """Wait a moment for what becomes of letters under way. Guest thread, outside the guest."""
+        give_up_at = time.monotonic() + SETTLE_S
+        while (left := give_up_at - time.monotonic()) > 0:
+            with self.lock:
+                if self._is_closed:
+                    return
+                for peer in self._all:
+                    peer.read()
+                busy = next((peer for peer in self._all if peer.unanswered), None)
+            if busy is None:
+                return
+            busy.poll(left * 1000)
+            self.bell.silence()
+
+    def close(self, linger_ms: int) -> bool:
+        """Close every connection; False if the guest thread is at them. Post thread."""
+        if not self.lock.acquire(timeout=linger_ms / 1000):
+            return False
+        try:
+            self._is_closed = True
+            for peer in self._all:
+                peer.close(linger_ms)
+        finally:
+            self.lock.release()
+        self.bell.ring()
+        return True
+
+
+def _is_good(peer: Peer) -> bool:
+    return not peer.is_over and peer.cause is None
+
+
+def _life(peer: Peer) -> tuple[str, int]:
+    return (peer.where.actor_id, peer.where.incarnation)
+
+
+def _identities(routing: bytes) -> Iterator[bytes]:
+    """Names of our connections: they begin with the routing id, which is how others know whom they talk to."""
+    return (routing + number.to_bytes(4, "big") for number in count(1))
+
+
+def _where(message: Any) -> Where | ActorError:
+    if isinstance(message, control.Refused):
+        return from_wire(message.kind, message.data)
+    if "error" in message.data:
+        return RootRefusal(message.data["error"])
+    where: Where = msgspec.convert(message.data["peers"][0], Where)
+    return where
