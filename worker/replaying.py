@@ -125,7 +125,7 @@ class Replayer:
         self.is_initialised = False
         """The present incarnation's ``init`` has returned, or was not to be called."""
 
-    def rebuild(self, revival: Revival) -> tuple[ReplaySummary, Door | None]:
+    def rebuild(self, revival: Revival | None = None) -> tuple[ReplaySummary, Door | None]:
         """Replay, and return the instance that has lived through all of it; None if no instance has."""
         self._keeps_door, self._revival = True, revival
         summary = self.run()

@@ -23,7 +23,7 @@ from worker.incarnation import Incarnation
 from worker.interfaces.wasi.http_fields import FORBIDDEN, Pairs
 from worker.machine_actions import Answer
 
-THREADS: Final = 16
+THREADS: Final = 8
 """Requests in front of the guest at one time; further ones wait in the server."""
 TIMEOUT_MS: Final = 30_000
 CONNECTIONS_MAX: Final = 64

@@ -234,19 +234,32 @@ class Dispatcher:
 
     def answer(self, interface: str, function: str, data: bytes) -> bytes:
         """Return the encoded output for an encoded input. It is recorded before the guest sees it."""
+        variant = self._variant(interface, function)
+        try:
+            given = cgrf.decode(data)
+        except ValueError as error:
+            raise _unfit(interface, function, variant, error) from None
+        return self._serve(interface, function, variant, given)[1]
+
+    def answer_value(self, interface: str, function: str, given: Value) -> Value:
+        """The same for who has values and wants values."""
+        return self._serve(interface, function, self._variant(interface, function), given)[0]
+
+    def _variant(self, interface: str, function: str) -> Variant:
         variant = self._variants.get((interface, function))
         if variant is None:
             raise Trap("called before the actor was linked: start code must not call the host", CONTRACT)
+        return variant
+
+    def _serve(self, interface: str, function: str, variant: Variant, given: Value) -> tuple[Value, bytes]:
         try:
-            given = cgrf.decode(data)
             arguments = _arguments(given, variant.params)
         except ValueError as error:
-            text = f"the input of {interface}.{function} does not fit {variant.signature}: {error}"
-            raise Trap(text, CONTRACT) from None
-        output = cgrf.encode(_result(variant, self._context, arguments, _known[interface].is_plain))
+            raise _unfit(interface, function, variant, error) from None
+        answer = _result(variant, self._context, arguments, _known[interface].is_plain)
+        output = cgrf.encode(answer)
         self._context.record_host_call(interface, function, _shown(variant, given), output)
-        return output
-
+        return answer, output
 
     def revive(self, interface: str, function: str, given: Value, output: Value) -> None:
         """Have an interface make good what a guest rebuilt by replay has of a call of its earlier life."""
@@ -260,6 +273,10 @@ class Dispatcher:
     def renew(self) -> None:
         """The guest is a fresh instance, which holds nothing."""
         self._context.renew()
+
+
+def _unfit(interface: str, function: str, variant: Variant, error: ValueError) -> Trap:
+    return Trap(f"the input of {interface}.{function} does not fit {variant.signature}: {error}", CONTRACT)
 
 
 def is_revived(interface: str, function: str) -> bool:

@@ -26,7 +26,7 @@ from worker.engine.component import http, introspect, port
 from worker.engine.component.handles import Handles, Mismatch
 from worker.engine.component.introspect import Function
 from worker.engine.component.kinds import Handle, holds_handle
-from worker.engine.component.linking import Imports
+from worker.engine.component.linking import Answer, Imports
 from worker.engine.doors import COMPONENT_ABI
 from worker.engine.errors import (
     ARITHMETIC,
@@ -131,7 +131,7 @@ class ComponentDoor:
 
     def answer_from(self, answers: Answers) -> None:
         """Have host calls answered by somebody else from now on."""
-        self._answer = answers.answer
+        self._answer = _with_values(answers)
         self._choose_variants(answers)
 
     def close(self) -> None:
@@ -241,7 +241,7 @@ class ComponentDoor:
             memories=MEMORIES_MAX,
             instances=INSTANCES_MAX,
         )
-        self._answer = answers.answer
+        self._answer = _with_values(answers)
         self._imports = imports = Imports(self._found, self._port, self.clock, self._answered, self._host_failed)
         linker = wc.Linker(engine)
         try:
@@ -254,8 +254,8 @@ class ComponentDoor:
             self.clock.computing = False
             linker.close()
 
-    def _answered(self, interface: str, function: str, data: bytes) -> bytes:
-        return self._answer(interface, function, data)
+    def _answered(self, interface: str, function: str, given: Value) -> Value:
+        return self._answer(interface, function, given)
 
     def _host_failed(self, function: str, error: BaseException) -> None:
         self._host_error = (function, error)
@@ -304,6 +304,15 @@ class ComponentDoor:
             trap = self.clock.verdict() or _of_engine(error)
         self._poison = trap
         return trap
+
+
+def _with_values(answers: Answers) -> Answer:
+    """Host calls with values, where they can be had: a component has no use for encoded ones."""
+    with_values: Answer | None = getattr(answers, "answer_value", None)
+    if with_values is not None:
+        return with_values
+    answer = answers.answer
+    return lambda interface, function, given: cgrf.decode(answer(interface, function, cgrf.encode(given)))
 
 
 def _state_of(exports: list[FunctionSig]) -> types.Type | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from theater import cgrf, types
+from theater import types
 from theater.grants import HTTP
 from theater.http import REQUEST, RESPONSE
 from theater.metadata import FunctionSig
@@ -20,7 +20,7 @@ ACCEPT: Final = "accept"
 RESPOND: Final = "respond"
 NAME: Final = "handle"
 
-Answer = Callable[[str, str, bytes], bytes]
+Answer = Callable[[str, str, Value], Value]
 
 
 class Declined(Exception):
@@ -37,10 +37,10 @@ def serving(handle: GuestFunction, answer: Answer) -> GuestFunction:
     """Make the guest's handler a function of a request."""
 
     def call(items: Sequence[Value]) -> Value:
-        handles = cgrf.decode(answer(HTTP, ACCEPT, cgrf.encode(items[0])))
+        handles = answer(HTTP, ACCEPT, items[0])
         assert isinstance(handles, Tuple)
         handle(handles.items)
-        result = cgrf.decode(answer(HTTP, RESPOND, cgrf.encode(UNIT)))
+        result = answer(HTTP, RESPOND, UNIT)
         assert isinstance(result, Result)
         if not result.is_ok:
             raise Declined(getattr(result.value, "value", str(result.value)))

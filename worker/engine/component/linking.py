@@ -10,14 +10,13 @@ import wasmtime
 from wasmtime import _ffi as ffi
 from wasmtime import component as wc
 
-from theater import cgrf
 from theater.values import U32, Tuple, Value
 from worker.engine.clock import GuestClock
 from worker.engine.component.introspect import Function, Resource, Shape
 from worker.engine.component.port import Failed, Port, Serve
 
-Answer = Callable[[str, str, bytes], bytes]
-"""Interface, function and encoded input of a host call; returns the encoded output."""
+Answer = Callable[[str, str, Value], Value]
+"""Interface, function and input of a host call; returns the output."""
 HostFailed = Callable[[str, BaseException], None]
 """Told which host function failed, and how."""
 
@@ -77,8 +76,7 @@ class Imports:
         answer = self._answer
 
         def serve(given: Any) -> Value:
-            encoded = cgrf.encode(given[0] if len(given) == 1 else Tuple(tuple(given)))
-            return cgrf.decode(answer(interface, name, encoded))
+            return answer(interface, name, given[0] if len(given) == 1 else Tuple(tuple(given)))
 
         return serve
 
@@ -105,7 +103,7 @@ class Imports:
         def called(data: Any, context: Any, number: int) -> int:
             was_computing, self._clock.computing = self._clock.computing, False
             try:
-                self._answer(resource.interface, resource.drop, cgrf.encode(U32(number)))
+                self._answer(resource.interface, resource.drop, U32(number))
             except BaseException as error:  # must not unwind through the engine
                 self._failed(f"{resource.interface}.{resource.drop}", error)
                 fault = wasmtime.WasmtimeError("host function failed")
