@@ -16,6 +16,7 @@ import msgspec
 
 from proto import control
 from supervisor.fleet.births import Births
+from supervisor.fleet.bonds import Bonds
 from supervisor.fleet.deaths import Deaths
 from supervisor.fleet.families import Families
 from supervisor.fleet.forest import MAIN, Forest
@@ -154,9 +155,16 @@ class Root:
         subscriptions = Subscriptions(s)
         heartbeat = Heartbeat(s, deaths)
         self._updates = updates = Updates(s, births, deaths)
+        bonds = Bonds(s, deaths)
+        families.on_linked = bonds.link
 
         def on_ask(life: Life, ask: control.Ask, bodies: list[bytes]) -> None:
-            updates.on_ask(life, ask) if ask.function == UPDATE_PACKAGE else families.on_ask(life, ask, bodies)
+            if ask.function == UPDATE_PACKAGE:
+                updates.on_ask(life, ask)
+            elif ask.function in bonds.functions:
+                bonds.on_ask(life, ask, bodies)
+            else:
+                families.on_ask(life, ask, bodies)
 
         s.links = Links(s, births, refusals, on_ask)
         gate = Gate(s, deaths, subscriptions, updates, refusals, self.about, self.stop)

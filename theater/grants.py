@@ -10,6 +10,7 @@ from typing import Final
 
 RUNTIME: Final = "theater:simple/runtime"
 SUPERVISOR: Final = "theater:simple/supervisor"
+LINKS: Final = "theater:simple/links"
 WASI: Final = "wasi"
 HTTP: Final = "wasi:http/incoming-handler"
 HTTP_CLIENT: Final = "wasi:http/outgoing-handler"
@@ -17,6 +18,7 @@ HTTP_CLIENT: Final = "wasi:http/outgoing-handler"
 SHORT_NAMES: Final[dict[str, str]] = {
     "runtime": RUNTIME,
     "supervisor": SUPERVISOR,
+    "links": LINKS,
     "wasi": WASI,
     "http": HTTP,
     "http-client": HTTP_CLIENT,

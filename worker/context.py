@@ -10,7 +10,7 @@ from theater.values import Tuple, Value
 from worker.alarms import Alarm
 from worker.incarnation import Incarnation
 from worker.interfaces.context import Then
-from worker.machine_notices import GuestAskedShutdown, HostCall
+from worker.machine_notices import GuestAskedShutdown, HostCall, Withdraw
 
 T = TypeVar("T")
 
@@ -89,6 +89,10 @@ class HostContext:
         """Have a function of the guest called when its turn comes."""
         payload = cgrf.encode(Tuple(params))
         self._inc.tell(HostCall(function=function, payload=payload, merge_key=merge_key, then=then))
+
+    def withdraw(self, function: str, key: int) -> None:
+        """Have a callback of the root's that still waits taken back."""
+        self._inc.feed(Withdraw((function, key)))
 
     def at(self, at_ns: int, ring: Callable[[], None]) -> Alarm:
         """Have something done in the post thread at a time of the monotonic clock."""

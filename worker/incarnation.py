@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from worker.recorder import Recorder
     from worker.repeats import Repeats
 
-HANDLERS: Final = "theater:simple/supervisor-handlers."
+HANDLERS: Final = ("theater:simple/supervisor-handlers.", "theater:simple/links-client.")
+"""Interfaces of a guest that the root calls."""
 
 
 class Bell:
@@ -118,7 +119,7 @@ class Incarnation:
             return done
 
     def announce(self) -> None:
-        """Tell the root that the start is complete, and which supervisor callbacks the guest exports."""
+        """Tell the root that the start is complete, and which callbacks of the root's the guest exports."""
         callbacks = tuple(name for name in self.door.functions if name.startswith(HANDLERS))
         self.say(control.Ready(callbacks))
 

@@ -10,8 +10,9 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from theater.grants import HTTP, HTTP_CLIENT, WASI, short_name
+from theater.grants import HTTP, HTTP_CLIENT, LINKS, WASI, short_name
 from theater.origins import allows
+from theater.reach import covers
 
 Options = Mapping[str, Any]
 Grants = Mapping[str, Options]
@@ -58,6 +59,18 @@ def _http_client(held: Options, asked: Options) -> list[str]:
     return others + _larger(held, asked, CLIENT_LIMITS)
 
 
+def _links(held: Options, asked: Options) -> list[str]:
+    """What it may link with, it may monitor; family needs no naming."""
+    linked = held.get("allow", [])
+    watched = [*linked, *held.get("monitor", [])]
+    return [
+        f"{verb} {each}"
+        for verb, key, mine in (("links with", "allow", linked), ("monitors of", "monitor", watched))
+        for each in asked.get(key, [])
+        if not any(covers(own, each) for own in mine)
+    ]
+
+
 def _larger(held: Options, asked: Options, limits: Mapping[str, int]) -> list[str]:
     return [
         f"{name} of {asked[name]} (the parent has {held.get(name, default)})"
@@ -70,6 +83,7 @@ HTTP_LIMITS: Final = {"body_bytes_max": 16 << 20, "connections_max": 64, "timeou
 CLIENT_LIMITS: Final = {"body_bytes_max": 16 << 20, "requests_max": 16, "timeout_ms": 30_000}
 
 _CHECKS: Final[Mapping[str, Callable[[Options, Options], list[str]]]] = {
+    LINKS: _links,
     WASI: _wasi,
     HTTP: _http,
     HTTP_CLIENT: _http_client,

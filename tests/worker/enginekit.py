@@ -53,6 +53,7 @@ class FakeContext:
         self.services: dict[Any, Any] = {}
         self.delivered: list[tuple[str, tuple[Value, ...]]] = []
         self.thens: list[Any] = []
+        self.withdrawn: list[tuple[str, int]] = []
         self.alarms = Alarms(lambda: None)
 
     def record_host_call(self, interface: str, function: str, data: bytes, output: bytes) -> None:
@@ -87,6 +88,9 @@ class FakeContext:
     def deliver(self, function: str, *params: Value, merge_key: str | None = None, then: Any = None) -> None:
         self.delivered.append((function, params))
         self.thens.append(then)
+
+    def withdraw(self, function: str, key: int) -> None:
+        self.withdrawn.append((function, key))
 
     def at(self, at_ns: int, ring: Any) -> Alarm:
         return self.alarms.at(at_ns, ring)

@@ -11,11 +11,11 @@ from typing import Any
 import msgspec
 
 from theater.config.environment import Wrong
-from theater.config.groups import ListOf, Origin, PathFromHere, Texts
+from theater.config.groups import ActorPaths, ListOf, Origin, PathFromHere, Texts
 from theater.config.kinds import Flag, Part, Text, Whole, duration, size
 from theater.config.node import LIST, MAP, NULL, TEXT, Node, inside, quoted
 from theater.config.reader import Field, Reader, Section, nearest, read_section, section_schema
-from theater.grants import HTTP, HTTP_CLIENT, RUNTIME, SHORT_NAMES, SUPERVISOR, WASI
+from theater.grants import HTTP, HTTP_CLIENT, LINKS, RUNTIME, SHORT_NAMES, SUPERVISOR, WASI
 
 _DIRECTORY = Section(
     name="directory",
@@ -84,10 +84,26 @@ _HTTP_CLIENT = Section(
         "timeout": Field(wants=duration(), doc="Time for a whole request.", default="30s", target="timeout_ms"),
     },
 )
+_LINKS = Section(
+    name="links",
+    doc="Link with actors, monitor them, send them exit signals: its family (itself, what spawned it, "
+    "all below it), and the others named.",
+    fields={
+        "allow": Field(
+            wants=ListOf(ActorPaths(), "a list of paths"),
+            doc="Further actors it may link with, monitor and send exit signals: `/a/b`, `/a/*`, `/a/**`.",
+            default="none",
+        ),
+        "monitor": Field(
+            wants=ListOf(ActorPaths(), "a list of paths"), doc="Further actors it may only monitor.", default="none"
+        ),
+    },
+)
 
 GRANTS: dict[str, Section] = {
     RUNTIME: Section(name="runtime", doc="Log, own id, own shutdown, own chain.", fields={}),
     SUPERVISOR: Section(name="supervisor", doc="Spawn actors and supervise them as its children.", fields={}),
+    LINKS: _LINKS,
     WASI: _WASI,
     HTTP: _HTTP,
     HTTP_CLIENT: _HTTP_CLIENT,

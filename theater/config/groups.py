@@ -13,6 +13,7 @@ from theater.config.limits import ENTRIES_MAX
 from theater.config.node import LIST, MAP, Node, inside
 from theater.config.reader import Kind, Reader
 from theater.origins import BadOrigin, parse
+from theater.reach import BadPattern, check
 
 
 class ListOf(msgspec.Struct, frozen=True):
@@ -71,6 +72,21 @@ class Origin(msgspec.Struct, frozen=True):
 
     def schema(self) -> dict[str, Any]:
         return {"type": "string", "pattern": "^(https?://|.*\\$\\{)"}
+
+
+class ActorPaths(msgspec.Struct, frozen=True):
+    """A path in the tree, or a pattern of such paths."""
+
+    def read(self, node: Node, path: str, reader: Reader) -> str:
+        text = Text("a path such as /a/b, /a/* or /a/**").read(node, path, reader)
+        try:
+            check(text)
+        except BadPattern as error:
+            raise Wrong(str(error)) from None
+        return text
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "pattern": "^(/|.*\\$\\{)"}
 
 
 class PathFromHere(msgspec.Struct, frozen=True):

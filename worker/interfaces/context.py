@@ -69,5 +69,8 @@ class Context(Protocol):
         Of those with one ``merge_key`` at most one waits: later ones merge into it.
         """
 
+    def withdraw(self, function: str, key: int) -> None:
+        """Have a callback of the root's that still waits taken back: what it sent under this key."""
+
     def at(self, at_ns: int, ring: Callable[[], None]) -> Alarm:
         """Have something done in the post thread at a time of the monotonic clock. Any thread."""

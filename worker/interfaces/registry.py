@@ -23,6 +23,7 @@ from worker.interfaces.context import Context
 TEXT_CHARS_MAX: Final = 4096
 """Longest error text handed to a guest."""
 MODULES: Final[Mapping[str, str]] = {
+    "theater:simple/links": "links",
     "theater:simple/runtime": "runtime",
     "theater:simple/supervisor": "supervisor",
     "wasi_snapshot_preview1": "wasi.preview1",
