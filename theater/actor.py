@@ -89,6 +89,10 @@ class ActorSpec(msgspec.Struct, frozen=True, kw_only=True):
     """none | text (manifest initial_state, a string value) | plain (converted to the declared type)."""
     grants: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
     """Host interfaces by full name, each with its options."""
+    grant_places: dict[str, str] = msgspec.field(default_factory=dict)
+    """Where each grant is written: ``file:line``."""
+    passes: dict[str, Any] = msgspec.field(default_factory=dict)
+    """What its children may hold of the grants, by full name or ``others``: inherit, disallow, or narrower options."""
     options: ActorOptions = msgspec.field(default_factory=ActorOptions)
     supervision: Supervision = msgspec.field(default_factory=Supervision)
     recover: str = "initial"

@@ -1,7 +1,7 @@
 """Whether a child asks for no more than its parent holds: every grant, and every option of one (design D10).
 
-What a parent holds is the most its children may have, by whatever way they are declared: a manifest comes from the
-guest, and is not to be trusted.
+What a parent holds, and passes on (``pass``), is the most its children may have, by whatever way they are declared: a
+manifest comes from the guest, and is not to be trusted.
 """
 
 from __future__ import annotations
@@ -24,6 +24,21 @@ def beyond(held: Grants, asked: Grants) -> list[str]:
     for name, check in _CHECKS.items():
         if name in held and name in asked:
             found += [f"{short_name(name)}: {text}" for text in check(held[name], asked[name])]
+    return found
+
+
+def withheld(held: Grants, passes: Mapping[str, Any], asked: Grants) -> list[str]:
+    """What of ``asked`` a parent with this ``pass`` section holds, but does not pass on; one text each.
+
+    Options that a narrower rule does not name are as the parent holds them.
+    """
+    found = []
+    for name, options in sorted(asked.items()):
+        rule = passes.get(name, passes.get("others", "inherit"))
+        if rule == "disallow":
+            found.append(short_name(name))
+        elif rule != "inherit" and name in _CHECKS:
+            found += [f"{short_name(name)}: {text}" for text in _CHECKS[name]({**held.get(name, {}), **rule}, options)]
     return found
 
 
@@ -72,10 +87,13 @@ def _links(held: Options, asked: Options) -> list[str]:
 
 
 def _larger(held: Options, asked: Options, limits: Mapping[str, int]) -> list[str]:
+    """What is not written is the default, on both sides."""
     return [
-        f"{name} of {asked[name]} (the parent has {held.get(name, default)})"
+        f"{name} of {asked.get(name, default)} (the parent has {held[name]})"
+        if name in held
+        else f"{name} of {asked[name]} (the parent has {default})"
         for name, default in limits.items()
-        if asked.get(name, 0) > held.get(name, default)
+        if asked.get(name, default) > held.get(name, default)
     ]
 
 

@@ -187,6 +187,22 @@ def grants_field(doc: str) -> Field:
     return Field(wants=GrantMapping(), doc=doc, default="none: what is not granted does not exist")
 
 
+def places_of(node: Node, file: str) -> dict[str, str]:
+    """Where each grant of an actor is written, ``file:line``, by its full name."""
+    places: dict[str, str] = {}
+    for key in ("grants", "handlers", "handler"):
+        entry = node.value.get(key)
+        if entry is not None and entry.node.kind == MAP:
+            named = [(name, each.line) for name, each in entry.node.value.items()]
+        elif entry is not None and entry.node.kind == LIST:
+            kinds = [each.value["type"].node for each in entry.node.value if each.kind == MAP and "type" in each.value]
+            named = [(kind.value, kind.line) for kind in kinds if kind.kind == TEXT]
+        else:
+            continue
+        places |= {FULL_NAMES[name]: f"{file}:{line}" for name, line in named if name in FULL_NAMES}
+    return places
+
+
 def _options(full: str, node: Node, path: str, reader: Reader) -> dict[str, Any]:
     return {} if node.kind == NULL else read_section(GRANTS[full], node, path, reader)
 

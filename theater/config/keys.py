@@ -26,6 +26,7 @@ from theater.config.kinds import (
     size,
 )
 from theater.config.package import PACKAGES, Package
+from theater.config.passing import pass_field
 from theater.config.reader import Field, Section
 from theater.config.retention import RETENTION
 from theater.spec import AUTO_SHUTDOWNS, BRUTAL_KILL, INFINITY, RESTARTS, STRATEGIES
@@ -232,6 +233,7 @@ _ACTOR = {
         default="no state",
     ),
     "grants": grants_field("The host interfaces the actor may import, each with its options."),
+    "pass": pass_field(),
     "limits": Field(wants=Part(LIMITS), doc=LIMITS.doc),
     "abi": Field(wants=Part(ABI), doc=ABI.doc),
     "chain": Field(wants=Part(CHAIN), doc=CHAIN.doc),
@@ -268,8 +270,8 @@ _ACTOR = {
 """Keys that mean the same in a tree and in a manifest."""
 
 OPTION_SECTIONS = ("limits", "abi", "chain", "heartbeat", "snapshot")
-REPLACED_KEYS = ("sha256", "grants", "recover", "poison", "poison_tries")
-"""The keys of _ACTOR that become fields of the declaration."""
+REPLACED_KEYS = ("sha256", "grants", "grant_places", "passes", "recover", "poison", "poison_tries")
+"""What of _ACTOR becomes fields of the declaration; ``grant_places`` comes with the grants."""
 OPTION_KEYS = ("durability", "on_paused", "on_application_error")
 """The keys of _ACTOR that become ActorOptions."""
 
