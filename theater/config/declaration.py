@@ -83,6 +83,6 @@ def digest(spec: ActorSpec) -> str:
     data = msgspec.structs.asdict(spec)
     for key in ("package", "origin", "base_dir", "grant_places", "manifest_digest"):
         del data[key]
-    data["options"] = msgspec.structs.asdict(spec.options)
+    data["options"] = msgspec.to_builtins(spec.options)
     data["supervision"] = msgspec.structs.asdict(spec.supervision)
     return hashlib.sha256(json.dumps(data, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
