@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
+from threading import Event
 from typing import Any, Final
 
 from proto import control
@@ -33,8 +34,13 @@ class Asks:
         self._say = say
         self._number = 0
         self._waiting: dict[int, SimpleQueue[tuple[Any, list[bytes]]]] = {}
-        self.is_released = False
+        self.released = Event()
         """A stop is pending: the guest gets no more answers, so that it can return (L5.3)."""
+
+    @property
+    def is_released(self) -> bool:
+        """A stop is pending."""
+        return self.released.is_set()
 
     def ask(self, function: str, arguments: dict[str, Any], bodies: Sequence[bytes]) -> Outcome:
         """Ask and wait. An error of the root, and a stop that arrives meanwhile, are raised as ActorError."""
@@ -69,7 +75,7 @@ class Asks:
 
     def release(self) -> None:
         """Fail what is under way and what the guest may still ask with ``shutting-down``. Any thread."""
-        self.is_released = True
+        self.released.set()
         self.abandon()
 
     def abandon(self) -> None:

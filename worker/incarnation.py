@@ -27,6 +27,7 @@ from worker.machine_notices import Cancel
 from worker.machine_state import Rules
 
 if TYPE_CHECKING:
+    from worker.budgets import Budgets
     from worker.desk import Desk
     from worker.logs import Logs
     from worker.metrics import Metrics
@@ -93,6 +94,8 @@ class Incarnation:
         """Guest time; there before the door, since instantiating runs guest code."""
         self.in_guest = True
         """The guest thread is not at the desk: it starts up, or is inside the guest."""
+        self.budgets: Budgets | None = None
+        """What it may use up, if it has such limits."""
         self.has_children = init.has_children
         """The guest has asked for a child at least once (L5.5)."""
         self.resumes = init.resume

@@ -91,8 +91,9 @@ class Families:
             return
         if asking.arguments.get("link") and SUPERVISOR not in parent.spec.grants:
             raise Refusal(PermissionDenied("supervisor", "spawn-link starts a child").text())
-        if len(parent.children) >= CHILDREN_MAX:
-            raise Refusal(f"an actor has at most {CHILDREN_MAX} children")
+        most = parent.spec.options.children_max
+        if len(parent.children) >= (CHILDREN_MAX if most is None else most):
+            raise Refusal(f"limit children: an actor has at most {CHILDREN_MAX if most is None else most} children")
         spec = child_spec(asking)
         state = birth_state(asking, spec)
         root = self._family(life)

@@ -11,6 +11,7 @@ from supervisor.fleet.asking import Asking, Refusal
 from supervisor.fleet.lives import Actor, BirthState
 from supervisor.fleet.permits import beyond, withheld
 from supervisor.fleet.services import Services
+from supervisor.fleet.shares import shares
 from supervisor.store.packages import keep_bytes
 from theater.actor import ActorSpec
 from theater.errors import PermissionDenied
@@ -43,6 +44,10 @@ def child_spec(asking: Asking) -> ActorSpec:
     missing = withheld(parent.spec.grants, parent.spec.passes, spec.grants)
     if missing:
         raise Refusal(PermissionDenied(", ".join(missing), "the parent does not pass it on").text())
+    options, missing = shares(parent.spec.options, spec.options)
+    if missing:
+        raise Refusal(PermissionDenied(", ".join(missing), "its limits are the parent's at most").text())
+    spec = msgspec.structs.replace(spec, options=options)
     return spec if wasm is None else msgspec.structs.replace(spec, package=_keep(asking.services, wasm))
 
 
