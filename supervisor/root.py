@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from proto import control
+from supervisor.cgroups import Cgroups
 from supervisor.fleet.births import Births
 from supervisor.fleet.bonds import Bonds
 from supervisor.fleet.deaths import Deaths
@@ -132,6 +133,7 @@ class Root:
         services.log = self._log
         services.dirs = Directories(run_dir.path, self.options.store_dir)
         services.loop = Loop()
+        services.cgroups = Cgroups(self._log)
         services.recovers = self.options.recovers
         services.register = Register()
         self._refusals = Refusals(self._log)

@@ -142,7 +142,7 @@ class Deaths:
             return words
         if life.failure is not None:
             return life.failure
-        text = self._stderr_tail(life)
+        text = self._s.cgroups.words(life.routing.hex()) or self._stderr_tail(life)
         crashed = Cause(kind=CRASHED, signal=status.signal, exit_code=status.exit_code, text=text)
         if life.phase == STARTING:
             return Cause(kind=START_FAILED, step=life.step, text=f"the process {_ended(status)}" + _because(text))
@@ -225,6 +225,7 @@ class Deaths:
             return None
 
     def _forget_files(self, life: Life) -> None:
+        self._s.cgroups.forget(life.routing.hex())
         for path in (self._s.dirs.stderr_of(life.routing), life.endpoint.removeprefix("ipc://")):
             try:
                 os.unlink(path)

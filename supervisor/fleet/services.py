@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 if TYPE_CHECKING:
+    from supervisor.cgroups import Cgroups
     from supervisor.fleet.forest import Forest
     from supervisor.fleet.history import History
     from supervisor.fleet.links import Links
@@ -77,6 +78,7 @@ class Services:
     forest: Forest
     links: Links
     dirs: Directories
+    cgroups: Cgroups
     lifeline: int
     recovers: bool
     """The first incarnations recover too, from what an earlier run has left (``start --recover``)."""
