@@ -189,8 +189,16 @@ def _limits(options: Record) -> Record:
     for key, field in LIMITS.fields.items():
         target = field.target or key
         value = options.get(target)
-        shown[key] = "none" if value is None else _shown(target, value)
-    return shown
+        shown[key] = _budget(key, value) if isinstance(value, dict) else _shown(target, value)
+    return {key: "none" if value is None else value for key, value in shown.items()}
+
+
+def _budget(key: str, budget: Record) -> str:
+    """As it would be written: ``10s per 1m or throttle``."""
+    units = {"guest_time": MILLISECONDS, "outgoing": BYTES, "chain_bytes": BYTES}.get(key)
+    amount = str(budget["amount"]) if units is None else _with_unit(budget["amount"], units)
+    per = "" if budget.get("per_ms") is None else f" per {_with_unit(budget['per_ms'], MILLISECONDS)}"
+    return f"{amount}{per} or {budget['then']}"
 
 
 # -- for people ------------------------------------------------------------------------------------------------------

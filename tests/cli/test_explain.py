@@ -19,6 +19,7 @@ children:
   - id: granted
     actor: counter.wasm
     pass: {others: disallow, links: {allow: ["/a/b"]}}
+    limits: {guest_time: 90s per 1h, host_calls: 1000 or stop, outgoing: 1MiB per 1s or error}
     grants:
       runtime: {}
       links: {allow: ["/a/*"]}
@@ -60,7 +61,7 @@ def test_each_grant_and_where_it_is_written(tree: str, capsys: pytest.CaptureFix
 
     runtime, links, client = found["may"]
     assert (runtime["grant"], runtime["from"], runtime["used"], runtime["children"]) == (
-        "runtime", f"{tree}:8", True, "disallow",
+        "runtime", f"{tree}:9", True, "disallow",
     )  # fmt: skip
     assert links["options"] == {"allow": ["/a/*"], "monitor": "none (default)"}
     assert (links["used"], links["children"]) == (False, {"allow": ["/a/b"]})
@@ -68,13 +69,25 @@ def test_each_grant_and_where_it_is_written(tree: str, capsys: pytest.CaptureFix
     assert found["limits"]["memory"] == "64MiB"
 
 
+def test_limits_as_they_would_be_written(tree: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """In the largest units; none where there is none."""
+    limits = explain(capsys, tree, "/granted")["limits"]
+
+    assert {key: limits[key] for key in ("guest_time", "host_calls", "outgoing", "chain_events")} == {
+        "guest_time": "90s per 1h or throttle",
+        "host_calls": "1000 or stop",
+        "outgoing": "1MiB per 1s or error",
+        "chain_events": "none",
+    }
+
+
 def test_what_opens_each_import(tree: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The line that grants it."""
     found = explain(capsys, tree, "/granted")
 
     assert {item["import"]: item["why"] for item in found["imports"]} == {
-        "theater:simple/runtime.log": f"granted at {tree}:8",
-        "theater:simple/runtime.shutdown": f"granted at {tree}:8",
+        "theater:simple/runtime.log": f"granted at {tree}:9",
+        "theater:simple/runtime.shutdown": f"granted at {tree}:9",
     }
     assert found["refused"] == []
 
