@@ -238,7 +238,7 @@ def test_a_failed_spawn_leaves_nothing(family: Family) -> None:
 
 def test_a_child_may_hold_only_what_its_parent_holds(tree: RunningTree) -> None:
     """A parent hands on no interface it was not granted itself."""
-    with pytest.raises(InternalError, match="Not permitted: theater:simple/runtime"):
+    with pytest.raises(InternalError, match="Not permitted: runtime"):
         tree.actor("/lean").call("hire")
 
 
