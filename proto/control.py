@@ -212,6 +212,8 @@ class Notify(Message, tag="notify", frozen=True):
     """A host-originated operation: call an export, discard its result. Body 0: encoded parameters. Not answered."""
 
     function: str
+    key: int | None = None
+    """By which the guest can have it taken back while it waits (a monitor's reference)."""
 
 
 class ChildEvents(Message, tag="child_events", frozen=True):

@@ -89,6 +89,13 @@ class GetTree(Message, tag="tree", frozen=True):
     target: str = "/"
 
 
+class Explain(Message, tag="explain", frozen=True):
+    """What may the actor do? Answered by Info: what is declared of it, and of the actors that spawned it."""
+
+    id: int
+    target: str
+
+
 class WhichChildren(Message, tag="which", frozen=True):
     """supervisor:which_children/1. Answered by Info {children: [...]}."""
 
@@ -223,6 +230,7 @@ Question = (
     | SaveChain
     | Flush
     | GetTree
+    | Explain
     | WhichChildren
     | CountChildren
     | GetChildspec

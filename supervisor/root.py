@@ -15,7 +15,9 @@ from typing import Any
 import msgspec
 
 from proto import control
+from supervisor.cgroups import Cgroups
 from supervisor.fleet.births import Births
+from supervisor.fleet.bonds import Bonds
 from supervisor.fleet.deaths import Deaths
 from supervisor.fleet.families import Families
 from supervisor.fleet.forest import MAIN, Forest
@@ -134,6 +136,7 @@ class Root:
         services.log = self._log
         services.dirs = Directories(run_dir.path, self.options.store_dir)
         services.loop = Loop()
+        services.cgroups = Cgroups(self._log)
         services.recovers = self.options.recovers
         services.register = Register()
         services.names = Directory()
@@ -160,12 +163,16 @@ class Root:
         subscriptions = Subscriptions(s)
         heartbeat = Heartbeat(s, deaths)
         self._updates = updates = Updates(s, births, deaths)
+        bonds = Bonds(s, deaths)
+        families.on_linked = bonds.link
 
         def on_ask(life: Life, ask: control.Ask, bodies: list[bytes]) -> None:
             if ask.function in peers.functions:
                 peers.on_ask(life, ask, bodies)
             elif ask.function == UPDATE_PACKAGE:
                 updates.on_ask(life, ask)
+            elif ask.function in bonds.functions:
+                bonds.on_ask(life, ask, bodies)
             else:
                 families.on_ask(life, ask, bodies)
 

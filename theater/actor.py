@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from theater.budgets import Budget
 from theater.grants import RUNTIME, SUPERVISOR
 
 __all__ = ["RUNTIME", "SUPERVISOR", "ActorOptions", "ActorSpec", "Supervision"]
@@ -35,6 +36,26 @@ class ActorOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     child_notices_max: int = 1_000
     log_per_second: int = 200
     """Log records a second passed upward; the rest is counted and dropped."""
+    guest_time: Budget | None = None
+    """Computing time of the guest, in milliseconds."""
+    host_calls: Budget | None = None
+    outgoing: Budget | None = None
+    """Bytes given to host functions that send or write."""
+    chain_events: Budget | None = None
+    chain_bytes: Budget | None = None
+    children_max: int | None = None
+    """Living children of its guest's; None: as many as the host allows."""
+    files_max: int | None = None
+    """Open files of the worker process (RLIMIT_NOFILE); None: as many as the supervisor may have."""
+    process_memory_bytes: int | None = None
+    """Writable memory of the worker process (RLIMIT_DATA)."""
+    core_dumps: bool = False
+    """A worker that crashes may leave a core file, with all that was in its memory."""
+    cgroup_memory_bytes: int | None = None
+    cgroup_cpu_percent: int | None = None
+    """Of one processor."""
+    cgroup_processes: int | None = None
+    """Processes and threads."""
     idempotency_keys: int = 1_000
     """Keys of calls that are remembered with their answers."""
     idempotency_ms: int = 3_600_000
@@ -89,6 +110,10 @@ class ActorSpec(msgspec.Struct, frozen=True, kw_only=True):
     """none | text (manifest initial_state, a string value) | plain (converted to the declared type)."""
     grants: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
     """Host interfaces by full name, each with its options."""
+    grant_places: dict[str, str] = msgspec.field(default_factory=dict)
+    """Where each grant is written: ``file:line``."""
+    passes: dict[str, Any] = msgspec.field(default_factory=dict)
+    """What its children may hold of the grants, by full name or ``others``: inherit, disallow, or narrower options."""
     options: ActorOptions = msgspec.field(default_factory=ActorOptions)
     supervision: Supervision = msgspec.field(default_factory=Supervision)
     recover: str = "initial"

@@ -14,6 +14,7 @@ CRASHED = "crashed"
 START_FAILED = "start_failed"
 PARENT_GONE = "parent_gone"
 UPDATED = "updated"
+EXITED = "exited"
 
 CLEAN = frozenset((COMPLETED, STOPPED, PARENT_GONE, UPDATED))
 
@@ -22,10 +23,11 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The termination cause of one incarnation.
 
     ``kind`` is one of completed, stopped, failed, killed, crashed, start_failed, parent_gone, updated (another
-    incarnation has taken over, with another package). Which other fields are set depends on it: completed: ``value``
-    (bytes or None); stopped, killed: ``by``; killed: ``escalated``; failed: ``function`` and ``text`` of the error
-    event; crashed: ``signal`` or ``exit_code``, and ``text`` (why, or the tail of what the process wrote to stderr);
-    start_failed: ``step`` and ``text``; parent_gone: ``parent``.
+    incarnation has taken over, with another package), exited (by an exit signal). Which other fields are set depends
+    on it: completed: ``value`` (bytes or None); stopped, killed: ``by``; killed: ``escalated``; failed: ``function``
+    and ``text`` of the error event; crashed: ``signal`` or ``exit_code``, and ``text`` (why, or the tail of what the
+    process wrote to stderr); start_failed: ``step`` and ``text``; parent_gone: ``parent``; exited: ``by`` and, as
+    ``text``, the signal's reason.
     """
 
     kind: str
@@ -42,6 +44,9 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def is_clean(self) -> bool:
         """A transient child with this end stays down."""
+        if self.kind == EXITED:
+            reason = self.text or ""
+            return reason in ("normal", "shutdown") or reason.startswith("shutdown:")
         return self.kind in CLEAN
 
     def otp_reason(self) -> str:
@@ -53,6 +58,8 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
                 return "shutdown"
             case "killed":
                 return "killed"
+            case "exited":
+                return self.text or ""
             case _:
                 return describe(self)
 
@@ -86,6 +93,8 @@ def describe(cause: Cause | dict[str, Any]) -> str:
             return f"parent {cause.parent or '?'} is gone"
         case "updated":
             return "updated to another package"
+        case "exited":
+            return f"ended by an exit signal of {cause.by or '?'}: {cause.text or '?'}"
         case _:
             return cause.kind
 

@@ -225,6 +225,16 @@ class PermissionDenied(ActorError):
         return f"Not permitted: {self.data[0]}" + (f" ({self.data[1]})" if self.data[1] else "")
 
 
+class LimitExceeded(ActorError):
+    """A budget of the actor is used up, and it refuses what is too much (``limits: … or error``)."""
+
+    kind = "limit_exceeded"
+    fields = ("reason",)
+
+    def text(self) -> str:
+        return f"Refused: {self.data[0]}"
+
+
 class StartFailed(ActorError):
     """The actor could not be started; ``step`` is where (lifecycle section 5)."""
 
@@ -256,6 +266,7 @@ KINDS: dict[str, type[ActorError]] = {
         NotFound,
         NotAChild,
         PermissionDenied,
+        LimitExceeded,
         StartFailed,
     )
 }

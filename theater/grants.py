@@ -14,6 +14,7 @@ STORE: Final = "theater:simple/store"
 RPC: Final = "theater:simple/rpc"
 MESSAGES: Final = "theater:simple/message-server-host"
 NAMES: Final = "theater:simple/names"
+LINKS: Final = "theater:simple/links"
 WASI: Final = "wasi"
 HTTP: Final = "wasi:http/incoming-handler"
 HTTP_CLIENT: Final = "wasi:http/outgoing-handler"
@@ -35,6 +36,7 @@ SHORT_NAMES: Final[dict[str, str]] = {
     "rpc": RPC,
     "message-server": MESSAGES,
     "names": NAMES,
+    "links": LINKS,
     "wasi": WASI,
     "http": HTTP,
     "http-client": HTTP_CLIENT,

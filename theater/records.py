@@ -82,6 +82,8 @@ class ActorMetrics(msgspec.Struct, frozen=True, kw_only=True):
     """Total and longest time operations waited in the queue."""
     errors: dict[str, int] = msgspec.field(default_factory=dict)
     """Answers that were errors, by kind, refused ones included."""
+    limits: dict[str, Any] = msgspec.field(default_factory=dict)
+    """Use of each budget of the actor: used, limit, per_ms, then, refused, waited_ns."""
     restarts: int = 0
     incarnation: int | None = None
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from itertools import count
 from queue import Empty, SimpleQueue
+from threading import Event
 from typing import Any, Final
 
 from proto import control
@@ -39,9 +40,14 @@ class Asks:
         self.on_release: list[Callable[[], None]] = []
         """Rung when a stop is pending, for those who wait for something else."""
         self._waiting: dict[int, SimpleQueue[tuple[Any, list[bytes]]]] = {}
-        self.is_released = False
+        self.released = Event()
         """A stop is pending: the guest gets no more answers, so that it can return (L5.3)."""
         self._stop_fd: int | None = None
+
+    @property
+    def is_released(self) -> bool:
+        """A stop is pending."""
+        return self.released.is_set()
 
     def ask(
         self, function: str, arguments: dict[str, Any], bodies: Sequence[bytes], timeout_s: float | None = None
@@ -91,7 +97,7 @@ class Asks:
 
     def release(self) -> None:
         """Fail what is under way and what the guest may still ask with ``shutting-down``. Any thread."""
-        self.is_released = True
+        self.released.set()
         if self._stop_fd is not None:
             os.eventfd_write(self._stop_fd, 1)
         self.abandon()

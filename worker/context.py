@@ -12,7 +12,7 @@ from theater.values import Tuple, Value
 from worker.alarms import Alarm
 from worker.incarnation import Incarnation
 from worker.interfaces.context import Then
-from worker.machine_notices import GuestAskedShutdown, HostCall
+from worker.machine_notices import GuestAskedShutdown, HostCall, Withdraw
 from worker.mailbox import Mailbox
 from worker.peers import Peers
 
@@ -137,6 +137,10 @@ class HostContext:
         """Have a function of the guest called when its turn comes."""
         payload = cgrf.encode(Tuple(params))
         self._inc.tell(HostCall(function=function, payload=payload, merge_key=merge_key, then=then, wanted=wanted))
+
+    def withdraw(self, function: str, key: int) -> None:
+        """Have a callback of the root's that still waits taken back."""
+        self._inc.feed(Withdraw((function, key)))
 
     def at(self, at_ns: int, ring: Callable[[], None]) -> Alarm:
         """Have something done in the post thread at a time of the monotonic clock."""

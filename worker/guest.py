@@ -10,10 +10,11 @@ from theater.committed import operation_digest
 from theater.errors import ActorError
 from worker import child_events
 from worker import machine_notices as n
+from worker.budgets import Budgets, UsedUp
 from worker.engine import contract
 from worker.engine.clock import ticks
 from worker.engine.doors import Door
-from worker.engine.errors import StartError, Trap
+from worker.engine.errors import CANCELLED, DEADLINE, StartError, Trap
 from worker.engine.pack import INIT, GuestError
 from worker.incarnation import Incarnation
 from worker.snapshots import Snapshots
@@ -30,6 +31,7 @@ class Guest:
         self._recorder = inc.recorder
         self._desk_lock = inc.desk.lock
         self._pulse = inc.pulse
+        self._budgets = inc.budgets
         options: ActorOptions = inc.options
         self._contract = contract.Contract(door.functions, options)
         self._snapshots = _snapshots(inc)
@@ -54,6 +56,9 @@ class Guest:
         if known is not None:
             return known
         key = None if keyed is None else keyed.idempotency_key
+        refused = None if self._budgets is None else self._await_room(self._budgets, operation)
+        if refused is not None:
+            return refused
         notice = self._call(operation.function, params, recorded, budget, self._desk_lock, key)
         if keyed is not None:
             self._inc.repeats.note(keyed, notice)
@@ -61,6 +66,28 @@ class Guest:
         if isinstance(operation, n.HostCall) and operation.then is not None:
             operation.then(notice)
         return notice
+
+    def _await_room(self, budgets: Budgets, operation: n.Operation) -> Any:
+        """Wait for room in the budgets, away from the desk; the notice says why there will be none."""
+        inc = self._inc
+        inc.in_guest = True
+        if not self._pulse.beating:
+            self._pulse.start()
+        self._desk_lock.release()
+        try:
+            self._door.arm(None)
+            self._recorder.store.make_room()
+            budgets.admit(operation.waiter is None)
+        except UsedUp as error:
+            return n.Rejected("limit_exceeded", (str(error),))
+        except Trap as trap:
+            if trap.kind != CANCELLED:
+                return n.Trapped(trap.text)
+            return n.Rejected(*(("shutting_down", ()) if inc.asks.is_released else ("cancelled", ())))
+        finally:
+            self._desk_lock.acquire()
+            inc.in_guest = False
+        return None
 
     def _call(
         self,
@@ -92,15 +119,24 @@ class Guest:
                 inc.in_guest = False
 
     def _enter(self, function: str, data: bytes, budget: int | None) -> Any:
+        left = None if self._budgets is None else ticks(self._budgets.enter())
+        is_last = left is not None and (budget is None or left < budget)
+        if is_last:
+            budget = left
         try:
             self._door.arm(budget)
-            result = self._door.call(function, data)
+            try:
+                result = self._door.call(function, data)
+            finally:
+                if self._budgets is not None:
+                    self._budgets.leave()
             if isinstance(result, GuestError):
                 return self._declined(function, result.text)
             outcome = self._contract.outcome(function, result.output)
         except Trap as trap:
-            self._recorder.stopped(function, trap.text)
-            return n.Trapped(trap.text)
+            text = self._budgets.why_ended() if is_last and self._budgets and trap.kind == DEADLINE else trap.text
+            self._recorder.stopped(function, text)
+            return n.Trapped(text)
         if isinstance(outcome, contract.Ok):
             self._recorder.result(function, outcome.state, outcome.response)
             self._inc.state = outcome.state

@@ -27,6 +27,7 @@ from worker.machine_notices import Cancel
 from worker.machine_state import Rules
 
 if TYPE_CHECKING:
+    from worker.budgets import Budgets
     from worker.desk import Desk
     from worker.logs import Logs
     from worker.mailbox import Mailbox
@@ -36,7 +37,8 @@ if TYPE_CHECKING:
     from worker.recorder import Recorder
     from worker.repeats import Repeats
 
-HANDLERS: Final = "theater:simple/supervisor-handlers."
+HANDLERS: Final = ("theater:simple/supervisor-handlers.", "theater:simple/links-client.")
+"""Interfaces of a guest that the root calls."""
 
 
 class Incarnation:
@@ -76,6 +78,8 @@ class Incarnation:
         """Guest time; there before the door, since instantiating runs guest code."""
         self.in_guest = True
         """The guest thread is not at the desk: it starts up, or is inside the guest."""
+        self.budgets: Budgets | None = None
+        """What it may use up, if it has such limits."""
         self.has_children = init.has_children
         """The guest has asked for a child at least once (L5.5)."""
         self.resumes = init.resume
@@ -108,7 +112,7 @@ class Incarnation:
             return done
 
     def announce(self) -> None:
-        """Tell the root that the start is complete, and which supervisor callbacks the guest exports."""
+        """Tell the root that the start is complete, and which callbacks of the root's the guest exports."""
         callbacks = tuple(name for name in self.door.functions if name.startswith(HANDLERS))
         self.say(control.Ready(callbacks))
 

@@ -119,6 +119,13 @@ def _queue_child_notice(m: Machine, notice: HostCall) -> list[Action]:
     return []
 
 
+def withdraw(m: Machine, notice: notices.Withdraw, now_ns: int) -> list[Action]:
+    """Starting, Processing: the guest has no use any more for what waits under this key."""
+    for operation in [each for each in m.queue if each.waiter is None and each.key == notice.key]:
+        m.remove(operation)
+    return []
+
+
 def drop(m: Machine, notice: Any, now_ns: int) -> list[Action]:
     """Nobody waits for it and nothing can come of it."""
     return []

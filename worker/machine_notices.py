@@ -180,6 +180,12 @@ class GuestAskedShutdown(Notice, frozen=True, gc=False):
     value: bytes | None = None
 
 
+class Withdraw(Notice, frozen=True, gc=False):
+    """The guest wants a host-originated operation no more that may still wait, known by its key."""
+
+    key: Any
+
+
 class TimePassed(Notice, frozen=True, gc=False):
     """Look at the clock: queued operations may have run out of their caller's patience."""
 
@@ -215,4 +221,5 @@ __all__ = [
     "TimePassed",
     "Trapped",
     "UpdatePackage",
+    "Withdraw",
 ]

@@ -51,6 +51,7 @@ ROWS: Final[dict[type, tuple[Cell | None, ...]]] = {
     n.Trapped:            (end.init_failed,       NO,                end.failed,           NO,               NO,                   do.drop),
     n.StopDeadline:       (end.escalate,          NO,                end.escalate,         NO,               end.escalate,         do.drop),
     n.GuestAskedShutdown: (end.guest_asks,        NO,                end.guest_asks,       NO,               NO,                   do.drop),
+    n.Withdraw:           (do.withdraw,           NO,                do.withdraw,          NO,               NO,                   do.drop),
     n.TimePassed:         (do.expire,             do.expire,         do.expire,            do.expire,        do.drop,              do.drop),
     n.Left:               (NO,                    NO,                NO,                   NO,               end.left,             do.drop),
 }

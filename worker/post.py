@@ -258,7 +258,8 @@ class Post:
 
     def _notify(self, message: control.Notify, bodies: list[bytes]) -> None:
         payload = bodies[0] if bodies else b""
-        self._feed(n.HostCall(function=message.function, payload=payload, received_ns=time.monotonic_ns()))
+        key = None if message.key is None else (message.function, message.key)
+        self._feed(n.HostCall(function=message.function, payload=payload, key=key, received_ns=time.monotonic_ns()))
 
     def _child_events(self, message: control.ChildEvents, bodies: list[bytes]) -> None:
         for notice in child_events.notices(message, bodies, self._inc.logs):

@@ -36,6 +36,7 @@ from worker.post import EXIT_BROKEN, Post
 from worker.pulse import Pulse
 from worker.recorder import Recorder
 from worker.rehearsal import rehearse
+from worker.rlimits import restrict
 from worker.start import load, options_of
 
 SWITCH_INTERVAL_S: Final = 0.0005
@@ -83,7 +84,9 @@ def run(boot: dict[str, Any], preloaded: Any) -> NoReturn:
     if boot.get("rehearses") and preloaded is not None:
         rehearse(preloaded.engine, desk, f"{boot['endpoint'].removeprefix('ipc://')}.ring")
     init, bodies = _introduce(to_root, boot)
-    inc = Incarnation(init, options_of(init), desk, logs, metrics)
+    options = options_of(init)
+    restrict(options)
+    inc = Incarnation(init, options, desk, logs, metrics)
     logs.per_second = inc.options.log_per_second
     desk.message_bytes_max = inc.options.message_bytes_max
     if any(name in init.grants for name in (MESSAGES, RPC)):

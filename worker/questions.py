@@ -99,6 +99,7 @@ class Questions:
             events=inc.recorder.seq + 1 - inc.init.chain_seq,
             events_dropped=inc.recorder.store.forgotten,
             incarnation=inc.init.incarnation,
+            limits=inc.budgets.usage() if inc.budgets is not None else {},
         )
         return info.Info(question.id, record), ()
 

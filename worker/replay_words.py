@@ -11,8 +11,8 @@ from theater.values import Tuple
 from worker.engine import contract
 from worker.engine.errors import CANCELLED, DEADLINE, Trap
 
-STOPPED: Final = ("deadline of ", CANCELLED)
-"""How the end of a call begins that did not end by itself (worker.engine.clock)."""
+STOPPED: Final = ("deadline of ", "limit ", CANCELLED)
+"""How the end of a call begins that did not end by itself (worker.engine.clock, worker.budgets)."""
 
 
 def is_stop(end: payloads.Payload) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -24,6 +24,8 @@ from worker.engine.pack import INIT, Answers
 from worker.incarnation import Incarnation
 from worker.interfaces.registry import Dispatcher
 from worker.repeats import Repeats
+
+BUDGETS: Final = ("guest_time", "host_calls", "outgoing", "chain_events", "chain_bytes")
 
 if TYPE_CHECKING:
     from worker.replaying import MakeDoor
@@ -50,7 +52,7 @@ def load(inc: Incarnation, preloaded: Any, bodies: list[bytes]) -> Door:
             engine, module, options=inc.options, grants=init.grants, answers=answers, clock=inc.clock, step=tell
         )
 
-    live = Dispatcher(HostContext(inc))
+    live = _dispatcher(inc)
     door = None if init.history is None else _rebuilt(inc, init.history, instance, live, step)
     if door is None:
         inc.renew_services()
@@ -77,6 +79,17 @@ def load(inc: Incarnation, preloaded: Any, bodies: list[bytes]) -> Door:
     if HTTP in init.grants:
         _serve_http(inc, door, init.grants[HTTP])
     return door
+
+
+def _dispatcher(inc: Incarnation) -> Dispatcher:
+    """Who answers host calls; what counts them is only there where something is to be counted."""
+    if not any(getattr(inc.options, name) is not None for name in BUDGETS):
+        return Dispatcher(HostContext(inc))
+    from worker.budgets import Budgets
+    from worker.metered import Metered
+
+    inc.budgets = Budgets(inc)
+    return Metered(HostContext(inc), inc.budgets)
 
 
 def _serve_http(inc: Incarnation, door: Door, grant: dict[str, Any]) -> None:

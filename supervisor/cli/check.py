@@ -59,7 +59,20 @@ def _check(path: str, args: argparse.Namespace) -> list[str]:
         tree = load_tree(path)
     except ConfigError as error:
         return [str(problem) for problem in error.problems]
-    return [] if args.quick else _check_packages(list(_actors(tree.spec)), args.cache or cache_dir())
+    actors = list(_actors(tree.spec))
+    _check_machine(path, actors)
+    return [] if args.quick else _check_packages(actors, args.cache or cache_dir())
+
+
+def _check_machine(path: str, actors: list[ActorSpec]) -> None:
+    """Warn of limits that this machine cannot hold actors to."""
+    from supervisor.cgroups import Unavailable, own_group, wants
+
+    wanting = [actor.name for actor in actors if wants(actor.options)]
+    try:
+        _ = own_group() if wanting else None
+    except Unavailable as error:
+        say(f"{path}: warning: the limits cgroup_… of {', '.join(wanting)} cannot be held here: {error}")
 
 
 def cache_dir() -> str:

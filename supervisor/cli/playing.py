@@ -116,7 +116,7 @@ def _declared(history: History, path: str, args: argparse.Namespace) -> ActorSpe
         return None
     from theater.config import load_tree
 
-    return _at(load_tree(tree_file).spec, path.strip("/").split("/"))
+    return actor_at(load_tree(tree_file).spec, path.strip("/").split("/"))
 
 
 def _kept(history: History, actor: StoredActor) -> str | None:
@@ -127,7 +127,8 @@ def _kept(history: History, actor: StoredActor) -> str | None:
     return kept_package(history.reader.directory, lives[-1].package) if lives else None
 
 
-def _at(spec: SupervisorSpec, names: list[str]) -> ActorSpec | None:
+def actor_at(spec: SupervisorSpec, names: list[str]) -> ActorSpec | None:
+    """Return what a tree declares of the actor at a path; None if nothing."""
     if spec.strategy == "simple_one_for_one":
         found = spec.children[0] if spec.children else None
     else:
@@ -135,7 +136,7 @@ def _at(spec: SupervisorSpec, names: list[str]) -> ActorSpec | None:
     if found is None:
         return None
     if found.supervisor is not None:
-        return _at(found.supervisor, names[1:]) if len(names) > 1 else None
+        return actor_at(found.supervisor, names[1:]) if len(names) > 1 else None
     return found.actor if len(names) == 1 else None  # type: ignore[return-value]
 
 

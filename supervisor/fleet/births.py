@@ -167,6 +167,7 @@ class Births:
         prepared = self._digests.pop(life, None)
         if prepared is None or not life.is_alive:
             return "not expected"
+        self._s.cgroups.confine(life.routing.hex(), life.pid, life.actor.spec.options)
         init, bodies = self._init(life, prepared)
         if not send(self._s.sockets.control, life.routing, control.TO_WORKER.encode(init), bodies):
             return "gone"

@@ -30,6 +30,8 @@ def tell_end(services: Services, parent: Life, life: Life) -> None:
             _notify(services, parent, "handle-child-exit", child, values.Option(BYTES, result))
         case "stopped" | "parent_gone":
             _notify(services, parent, "handle-child-external-stop", child)
+        case "exited" if cause.is_clean:
+            _notify(services, parent, "handle-child-external-stop", child)
         case "killed" if not cause.escalated:
             _notify(services, parent, "handle-child-external-stop", child)
         case _:
@@ -41,6 +43,13 @@ def tell_end(services: Services, parent: Life, life: Life) -> None:
 def tell_restarted(services: Services, parent: Life, life: Life) -> None:
     """handle-child-restarted: an automatic restart is done."""
     _notify(services, parent, "handle-child-restarted", values.String(life.actor.id), values.U64(life.number))
+
+
+def tell(services: Services, life: Life, function: str, *arguments: object, key: int | None = None) -> None:
+    """Any other callback, by its full name. ``key``: by which the guest can take it back while it waits."""
+    if _is_wanted(life, function):
+        body = cgrf.encode(values.Tuple(arguments))  # type: ignore[arg-type]
+        give(services, life, control.TO_WORKER.encode(control.Notify(function, key)), [body])
 
 
 def takes_events(parent: Life) -> bool:

@@ -21,6 +21,7 @@ from supervisor.spawner.children import ExitStatus, reap, send_signal
 from theater.cause import (
     COMPLETED,
     CRASHED,
+    EXITED,
     FAILED,
     KILLED,
     PARENT_GONE,
@@ -82,13 +83,19 @@ class Deaths:
             self._s.loop.call_soon(lambda: self.never_born(life, None))
         # SPAWNING: killed as soon as the spawner tells the pid.
 
+    def end_by_signal(self, life: Life, reason: str, by: str) -> None:
+        """An exit signal ends a worker at once; its cause says the reason (erlang: exit/2)."""
+        if life.killed_by is None:
+            life.exit_reason = reason
+        self.kill(life, by)
+
     # -- births that failed -----------------------------------------------------------------------------------------
 
     def never_born(self, life: Life, failure: Cause | None) -> None:
         """A start ended before there was a process."""
         if not life.is_alive:
             return
-        killed = Cause(kind=KILLED, by=life.killed_by, escalated=life.killed_escalated)
+        killed = _killed(life)
         if life.update is not None:
             self._end_beside(life, failure or killed)
         else:
@@ -128,7 +135,7 @@ class Deaths:
         if status.signal == signal.SIGKILL and life.killed_by is not None:
             if life.killed_by == "heartbeat":
                 return Cause(kind=CRASHED, signal=int(signal.SIGKILL), text="no heartbeat")
-            return Cause(kind=KILLED, by=life.killed_by, escalated=life.killed_escalated)
+            return _killed(life)
         if words is not None and words.kind == STOPPED and life.stop_by == PARENT_GONE:
             parent = life.actor.parent
             return Cause(kind=PARENT_GONE, parent=parent.path if parent else None)
@@ -136,7 +143,7 @@ class Deaths:
             return words
         if life.failure is not None:
             return life.failure
-        text = self._stderr_tail(life)
+        text = self._s.cgroups.words(life.routing.hex()) or self._stderr_tail(life)
         crashed = Cause(kind=CRASHED, signal=status.signal, exit_code=status.exit_code, text=text)
         if life.phase == STARTING:
             return Cause(kind=START_FAILED, step=life.step, text=f"the process {_ended(status)}" + _because(text))
@@ -202,7 +209,7 @@ class Deaths:
         for pending in pendings:
             self._s.links.give_up(pending, control.Refused(0, "channel_closed", (plain,)))
         seconds = (self._s.loop.now_ns() - life.stop_asked_ns) / 1e9 if life.stop_asked_ns else 0.0
-        forced = cause.kind == KILLED
+        forced = cause.kind in (KILLED, EXITED)
         exit_status = None if status is None else status.exit_code if status.signal is None else -status.signal
         for client, asked in life.stop_waiters:
             report = control.Report(asked, plain, forced, exit_status, seconds)
@@ -220,12 +227,20 @@ class Deaths:
             return None
 
     def _forget_files(self, life: Life) -> None:
+        self._s.cgroups.forget(life.routing.hex())
         dirs, routing = self._s.dirs, life.routing
         for path in (dirs.stderr_of(routing), dirs.landing_of(routing), life.endpoint.removeprefix("ipc://")):
             try:
                 os.unlink(path)
             except OSError:
                 pass
+
+
+def _killed(life: Life) -> Cause:
+    """We have killed it: by an order, or because a signal with a reason of its own ended it."""
+    if life.exit_reason is not None:
+        return Cause(kind=EXITED, by=life.killed_by, text=life.exit_reason)
+    return Cause(kind=KILLED, by=life.killed_by, escalated=life.killed_escalated)
 
 
 def _ended(status: ExitStatus) -> str:

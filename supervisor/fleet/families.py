@@ -23,7 +23,8 @@ from supervisor.fleet.restarts import restart
 from supervisor.fleet.services import Services
 from supervisor.fleet.spawning import Names, birth_state, child_of, child_spec
 from theater.cause import PARENT_GONE, describe
-from theater.errors import UnexpectedError
+from theater.errors import PermissionDenied, UnexpectedError
+from theater.grants import SUPERVISOR
 from theater.spec import SupervisorSpec
 
 CHILDREN_MAX = 10_000
@@ -41,6 +42,8 @@ class Families:
         """Of every family there is."""
         self._awaited: dict[Life, Callable[[Life], None]] = {}
         """Children of spawn-and-wait: the answer to the waiting parent is the notice of their end."""
+        self.on_linked: Callable[[Life, Actor], None] = lambda parent, child: None
+        """A child was spawned that its parent is to be linked with."""
         self._emptying: dict[str, list[Asking]] = {}
         self._early: dict[Actor, list[Asking]] = {}
         """Spawns of an incarnation that has to wait until the children of the one before are gone."""
@@ -88,8 +91,11 @@ class Families:
         if any(child.tree != family_of(life) for child in parent.children):
             self._early.setdefault(parent, []).append(asking)
             return
-        if len(parent.children) >= CHILDREN_MAX:
-            raise Refusal(f"an actor has at most {CHILDREN_MAX} children")
+        if asking.arguments.get("link") and SUPERVISOR not in parent.spec.grants:
+            raise Refusal(PermissionDenied("supervisor", "spawn-link starts a child").text())
+        most = parent.spec.options.children_max
+        if len(parent.children) >= (CHILDREN_MAX if most is None else most):
+            raise Refusal(f"limit children: an actor has at most {CHILDREN_MAX if most is None else most} children")
         spec = child_spec(asking)
         state = birth_state(asking, spec)
         root = self._family(life)
@@ -118,6 +124,8 @@ class Families:
         return root
 
     def _spawned(self, asking: Asking, child: Actor) -> None:
+        if asking.arguments.get("link"):
+            self.on_linked(asking.life, child)
         if asking.arguments.get("wait"):
             self._wait(asking, child)
         else:

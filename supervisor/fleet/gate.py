@@ -17,6 +17,7 @@ import msgspec
 from proto import control, info
 from proto.envelope import MessageClass, WireError, check_bodies, class_of
 from supervisor.core import notices as note
+from supervisor.declared import declared
 from supervisor.fleet.clients import Clients, Refuse, plain
 from supervisor.fleet.deaths import Deaths
 from supervisor.fleet.forest import MAIN
@@ -26,7 +27,7 @@ from supervisor.fleet.restarts import restart
 from supervisor.fleet.services import Services
 from supervisor.fleet.subscriptions import Subscriptions
 from supervisor.fleet.updates import Updates
-from supervisor.fleet.view import actor_status, tree_view
+from supervisor.fleet.view import FAMILY_LEVELS_MAX, actor_status, tree_view
 from supervisor.packages import Prepared
 from supervisor.refusals import Refusals
 from supervisor.sockets import send
@@ -80,6 +81,7 @@ class Gate:
             info.SaveChain: self._save,
             info.Flush: self._flush,
             info.GetTree: self._tree,
+            info.Explain: self._explain,
             info.WhichChildren: self._which,
             info.CountChildren: self._count,
             info.GetChildspec: self._childspec,
@@ -239,6 +241,18 @@ class Gate:
             self._clients.refuse_info(client, question.id, "not_found", question.target)
         else:
             self._clients.inform(client, question.id, {**self._about(), "root": view})
+
+    def _explain(self, client: bytes, question: info.Explain) -> None:
+        """What an actor may do, and what those above it may who have spawned it, the nearest first."""
+        actor = self._actor(client, question, self._clients.refuse_info)
+        if actor is None:
+            return
+        above: list[dict[str, Any]] = []
+        parent = actor.parent
+        while parent is not None and len(above) < FAMILY_LEVELS_MAX:
+            above.append(declared(parent.spec, parent.path))
+            parent = parent.parent
+        self._clients.inform(client, question.id, {**declared(actor.spec, actor.path), "above": above})
 
     def _which(self, client: bytes, question: info.WhichChildren) -> None:
         self._ask_info(client, question, lambda request: note.WhichChildren(request, question.target), "children")

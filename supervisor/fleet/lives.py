@@ -42,6 +42,7 @@ class Life:
         "deadline",
         "early",
         "endpoint",
+        "exit_reason",
         "failure",
         "family",
         "has_references",
@@ -117,6 +118,8 @@ class Life:
         """Why the start failed, when the root found out itself."""
         self.killed_by: str | None = None
         self.killed_escalated = False
+        self.exit_reason: str | None = None
+        """Of the exit signal that killed it, if one did."""
         self.underway: Underway | None = None
         """The operation it was in when it ended, where that is noted."""
         self.is_forgiven = False

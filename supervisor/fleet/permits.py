@@ -1,7 +1,7 @@
 """Whether a child asks for no more than its parent holds: every grant, and every option of one (design D10).
 
-What a parent holds is the most its children may have, by whatever way they are declared: a manifest comes from the
-guest, and is not to be trusted.
+What a parent holds, and passes on (``pass``), is the most its children may have, by whatever way they are declared: a
+manifest comes from the guest, and is not to be trusted.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from typing import Any, Final
 
 from supervisor.fleet.local_permits import LOCAL_CHECKS
 from supervisor.fleet.tcp_permits import beyond_tcp
+from theater import reach
 from theater.addresses import covers
 from theater.content import quotas, sharing
-from theater.grants import HTTP, HTTP_CLIENT, MESSAGES, NAMES, RPC, STORE, TCP, WASI, short_name
+from theater.grants import HTTP, HTTP_CLIENT, LINKS, MESSAGES, NAMES, RPC, STORE, TCP, WASI, short_name
 from theater.origins import allows
 
 Options = Mapping[str, Any]
@@ -27,6 +28,21 @@ def beyond(held: Grants, asked: Grants) -> list[str]:
     for name, check in _CHECKS.items():
         if name in held and name in asked:
             found += [f"{short_name(name)}: {text}" for text in check(held[name], asked[name])]
+    return found
+
+
+def withheld(held: Grants, passes: Mapping[str, Any], asked: Grants) -> list[str]:
+    """What of ``asked`` a parent with this ``pass`` section holds, but does not pass on; one text each.
+
+    Options that a narrower rule does not name are as the parent holds them.
+    """
+    found = []
+    for name, options in sorted(asked.items()):
+        rule = passes.get(name, passes.get("others", "inherit"))
+        if rule == "disallow":
+            found.append(short_name(name))
+        elif rule != "inherit" and name in _CHECKS:
+            found += [f"{short_name(name)}: {text}" for text in _CHECKS[name]({**held.get(name, {}), **rule}, options)]
     return found
 
 
@@ -89,9 +105,24 @@ def _beyond_reach(held: Options, asked: Options, default: list[str]) -> list[str
     return found
 
 
-def _larger(held: Options, asked: Options, limits: Mapping[str, int]) -> list[str]:
+def _links(held: Options, asked: Options) -> list[str]:
+    """What it may link with, it may monitor; family needs no naming."""
+    linked = held.get("allow", [])
+    watched = [*linked, *held.get("monitor", [])]
     return [
-        f"{name} of {asked.get(name, default)} (the parent has {held.get(name, default)})"
+        f"{verb} {each}"
+        for verb, key, mine in (("links with", "allow", linked), ("monitors of", "monitor", watched))
+        for each in asked.get(key, [])
+        if not any(reach.covers(own, each) for own in mine)
+    ]
+
+
+def _larger(held: Options, asked: Options, limits: Mapping[str, int]) -> list[str]:
+    """What is not written is the default, on both sides."""
+    return [
+        f"{name} of {asked.get(name, default)} (the parent has {held[name]})"
+        if name in held
+        else f"{name} of {asked[name]} (the parent has {default})"
         for name, default in limits.items()
         if asked.get(name, default) > held.get(name, default)
     ]
@@ -105,6 +136,7 @@ HTTP_LIMITS: Final = {"body_bytes_max": 16 << 20, "connections_max": 64, "timeou
 CLIENT_LIMITS: Final = {"body_bytes_max": 16 << 20, "requests_max": 16, "timeout_ms": 30_000}
 
 _CHECKS: Final[Mapping[str, Callable[[Options, Options], list[str]]]] = {
+    LINKS: _links,
     WASI: _wasi,
     HTTP: _http,
     HTTP_CLIENT: _http_client,

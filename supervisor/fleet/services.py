@@ -10,6 +10,7 @@ import msgspec
 from theater import content
 
 if TYPE_CHECKING:
+    from supervisor.cgroups import Cgroups
     from supervisor.fleet.forest import Forest
     from supervisor.fleet.history import History
     from supervisor.fleet.links import Links
@@ -90,6 +91,7 @@ class Services:
     links: Links
     names: Directory
     dirs: Directories
+    cgroups: Cgroups
     lifeline: int
     listeners_path: str
     """Where workers get their listening sockets (supervisor.listeners)."""

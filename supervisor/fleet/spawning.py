@@ -9,8 +9,9 @@ import msgspec
 
 from supervisor.fleet.asking import Asking, Refusal
 from supervisor.fleet.lives import Actor, BirthState
-from supervisor.fleet.permits import beyond
+from supervisor.fleet.permits import beyond, withheld
 from supervisor.fleet.services import Services
+from supervisor.fleet.shares import shares
 from supervisor.store.packages import keep_bytes
 from theater.actor import ActorSpec
 from theater.errors import PermissionDenied
@@ -21,7 +22,7 @@ def child_spec(asking: Asking) -> ActorSpec:
     """The actor that the manifest (its text, or its path beside the parent's own) declares.
 
     Raises:
-        Refusal: the manifest is wrong, or asks for more than the parent holds.
+        Refusal: the manifest is wrong, or asks for more than the parent holds and passes on.
     """
     from theater.config import ConfigError, parse_manifest  # most trees never spawn
 
@@ -40,6 +41,13 @@ def child_spec(asking: Asking) -> ActorSpec:
     missing = beyond(parent.spec.grants, spec.grants)
     if missing:
         raise Refusal(PermissionDenied(", ".join(missing), "the parent does not hold it").text())
+    missing = withheld(parent.spec.grants, parent.spec.passes, spec.grants)
+    if missing:
+        raise Refusal(PermissionDenied(", ".join(missing), "the parent does not pass it on").text())
+    options, missing = shares(parent.spec.options, spec.options)
+    if missing:
+        raise Refusal(PermissionDenied(", ".join(missing), "its limits are the parent's at most").text())
+    spec = msgspec.structs.replace(spec, options=options)
     return spec if wasm is None else msgspec.structs.replace(spec, package=_keep(asking.services, wasm))
 
 

@@ -68,10 +68,13 @@ def guest() -> bytes:
 class Life(FakeContext):
     """An actor's lives, and the chain of what they did."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(
+        self, package: bytes | None = None, allowed: dict[str, dict[str, Any]] | None = None, **options: Any
+    ) -> None:
         super().__init__()
         self.options = ActorOptions(**options)
-        self.package = guest()
+        self.package = package or guest()
+        self.grants = allowed or ALL_GRANTS
         self.digest = hashlib.sha256(self.package).hexdigest()
         self.chain: list[ChainEvent] = []
         self.state = contract.NO_STATE
@@ -131,7 +134,7 @@ class Life(FakeContext):
             engine(),
             compiled(self.package),
             options=self.options,
-            grants=ALL_GRANTS,
+            grants=self.grants,
             answers=Dispatcher(self),
             clock=self._clock,
         )

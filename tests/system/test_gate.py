@@ -84,6 +84,7 @@ GOOD = [
     info.GetChain(1, "/counter", 0, 100),
     info.Flush(1, "/counter"),
     info.GetTree(1, "/pool"),
+    info.Explain(1, "/counter"),
     info.WhichChildren(1, "/pool"),
     info.CountChildren(1, "/pool"),
     info.GetChildspec(1, "/pool", "one"),

@@ -58,6 +58,7 @@ class FakeContext:
         self.thens: list[Any] = []
         self.wanteds: list[Any] = []
         self.asks = Asks(lambda message, bodies: None)
+        self.withdrawn: list[tuple[str, int]] = []
         self.alarms = Alarms(lambda: None)
         self.declared_hashes: dict[str, bytes] = {}
         self.letters: list[tuple[str, str, str, bytes, str]] = []
@@ -117,6 +118,9 @@ class FakeContext:
         self.delivered.append((function, params))
         self.thens.append(then)
         self.wanteds.append(wanted)
+
+    def withdraw(self, function: str, key: int) -> None:
+        self.withdrawn.append((function, key))
 
     def at(self, at_ns: int, ring: Any) -> Alarm:
         return self.alarms.at(at_ns, ring)

@@ -83,6 +83,7 @@ TABLE = """
 | trapped, stop pending    | end start_failed > stopped | -                  | end failed > stopped  | -                     | -                    | -                    |
 | stop deadline            | kill > stopped       | impossible               | kill > stopped        | impossible            | kill > stopped       | drop                 |
 | guest asks shutdown      | pending              | impossible               | pending               | impossible            | impossible           | drop                 |
+| withdraw                 | drop                 | impossible               | drop                  | impossible            | impossible           | drop                 |
 | time passed              | drop                 | drop                     | drop                  | drop                  | drop                 | drop                 |
 | left                     | impossible           | impossible               | impossible            | impossible            | end stopped > stopped | drop                |
 """  # noqa: E501
@@ -114,6 +115,7 @@ NOTICES: dict[str, Any] = {
     "cancel": lambda: notices.Cancel("me", "target"),
     "parent graceful": lambda: notices.Shutdown(by="parent"),
     "parent lost": notices.ParentLost,
+    "withdraw": lambda: notices.Withdraw(("f", 1)),
     "step reached": lambda: notices.StepReached("link"),
     "loaded": notices.Loaded,
     "setup done": notices.SetupDone,

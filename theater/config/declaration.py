@@ -24,6 +24,8 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str | None = None
     state: tuple[str, Any] = NO_STATE
     grants: Grants = {}
+    grant_places: dict[str, str] = {}
+    passes: dict[str, Any] = {}
     options: dict[str, Any] = {}
     supervision: dict[str, Any] = {}
     recover: str = "initial"
@@ -63,6 +65,8 @@ def finish(declared: Declaration, origin: str) -> ActorSpec:
         state_kind=declared.state[0],
         state=declared.state[1],
         grants=declared.grants,
+        grant_places=declared.grant_places,
+        passes=declared.passes,
         options=ActorOptions(**options),
         supervision=Supervision(**declared.supervision),
         recover=declared.recover,
@@ -77,8 +81,8 @@ def finish(declared: Declaration, origin: str) -> ActorSpec:
 def digest(spec: ActorSpec) -> str:
     """SHA-256 of the declaration as canonical JSON: sorted keys, no spaces, defaults filled in, no paths."""
     data = msgspec.structs.asdict(spec)
-    for key in ("package", "origin", "base_dir", "manifest_digest"):
+    for key in ("package", "origin", "base_dir", "grant_places", "manifest_digest"):
         del data[key]
-    data["options"] = msgspec.structs.asdict(spec.options)
+    data["options"] = msgspec.to_builtins(spec.options)
     data["supervision"] = msgspec.structs.asdict(spec.supervision)
     return hashlib.sha256(json.dumps(data, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -11,13 +11,26 @@ from typing import Any
 import msgspec
 
 from theater.config.environment import Wrong
-from theater.config.groups import Address, ListOf, Origin, Owner, Reachable, Texts
+from theater.config.groups import ActorPaths, Address, ListOf, Origin, Owner, Reachable, Texts
 from theater.config.kinds import Flag, Part, Text, Whole, duration, size
 from theater.config.local_grants import DIRECTORY, LOCAL
 from theater.config.node import LIST, MAP, NULL, TEXT, Node, inside, quoted
 from theater.config.reader import Field, Reader, Section, nearest, read_section, section_schema
 from theater.config.tcp_grant import TCP_OPTIONS
-from theater.grants import HTTP, HTTP_CLIENT, MESSAGES, NAMES, RPC, RUNTIME, SHORT_NAMES, STORE, SUPERVISOR, TCP, WASI
+from theater.grants import (
+    HTTP,
+    HTTP_CLIENT,
+    LINKS,
+    MESSAGES,
+    NAMES,
+    RPC,
+    RUNTIME,
+    SHORT_NAMES,
+    STORE,
+    SUPERVISOR,
+    TCP,
+    WASI,
+)
 
 _WASI = Section(
     name="wasi",
@@ -73,6 +86,21 @@ _HTTP_CLIENT = Section(
             wants=Whole(1, 1_000), doc="Requests under way at one time.", default="16", target="requests_max"
         ),
         "timeout": Field(wants=duration(), doc="Time for a whole request.", default="30s", target="timeout_ms"),
+    },
+)
+_LINKS = Section(
+    name="links",
+    doc="Link with actors, monitor them, send them exit signals: its family (itself, what spawned it, "
+    "all below it), and the others named.",
+    fields={
+        "allow": Field(
+            wants=ListOf(ActorPaths(), "a list of paths"),
+            doc="Further actors it may link with, monitor and send exit signals: `/a/b`, `/a/*`, `/a/**`.",
+            default="none",
+        ),
+        "monitor": Field(
+            wants=ListOf(ActorPaths(), "a list of paths"), doc="Further actors it may only monitor.", default="none"
+        ),
     },
 )
 
@@ -183,6 +211,7 @@ GRANTS: dict[str, Section] = {
     RPC: _RPC,
     MESSAGES: _MESSAGES,
     NAMES: _NAMES,
+    LINKS: _LINKS,
     WASI: _WASI,
     HTTP: _HTTP,
     HTTP_CLIENT: _HTTP_CLIENT,
@@ -266,6 +295,22 @@ class GrantList(msgspec.Struct, frozen=True):
 def grants_field(doc: str) -> Field:
     """The key ``grants``, as trees and manifests have it."""
     return Field(wants=GrantMapping(), doc=doc, default="none: what is not granted does not exist")
+
+
+def places_of(node: Node, file: str) -> dict[str, str]:
+    """Where each grant of an actor is written, ``file:line``, by its full name."""
+    places: dict[str, str] = {}
+    for key in ("grants", "handlers", "handler"):
+        entry = node.value.get(key)
+        if entry is not None and entry.node.kind == MAP:
+            named = [(name, each.line) for name, each in entry.node.value.items()]
+        elif entry is not None and entry.node.kind == LIST:
+            kinds = [each.value["type"].node for each in entry.node.value if each.kind == MAP and "type" in each.value]
+            named = [(kind.value, kind.line) for kind in kinds if kind.kind == TEXT]
+        else:
+            continue
+        places |= {FULL_NAMES[name]: f"{file}:{line}" for name, line in named if name in FULL_NAMES}
+    return places
 
 
 def _options(full: str, node: Node, path: str, reader: Reader) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from theater.content.sharing import BadOwner, checked_owner
 from theater.hostports import BadHostPort, pattern
 from theater.listening import BadAddress, split
 from theater.origins import BadOrigin, parse
-from theater.reach import BadPattern
+from theater.reach import BadPattern, check
 
 
 class ListOf(msgspec.Struct, frozen=True):
@@ -106,6 +106,21 @@ class Reachable(msgspec.Struct, frozen=True):
 
     def schema(self) -> dict[str, Any]:
         return {"type": "string", "minLength": 1}
+
+
+class ActorPaths(msgspec.Struct, frozen=True):
+    """A path in the tree, or a pattern of such paths."""
+
+    def read(self, node: Node, path: str, reader: Reader) -> str:
+        text = Text("a path such as /a/b, /a/* or /a/**").read(node, path, reader)
+        try:
+            check(text)
+        except BadPattern as error:
+            raise Wrong(str(error)) from None
+        return text
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "pattern": "^(/|.*\\$\\{)"}
 
 
 class Owner(msgspec.Struct, frozen=True):

@@ -7,6 +7,7 @@ another name (theater.actor, theater.spec).
 
 from __future__ import annotations
 
+from theater.config import budget
 from theater.config.grants import GrantList, grants_field
 from theater.config.kinds import (
     Choice,
@@ -26,6 +27,7 @@ from theater.config.kinds import (
     size,
 )
 from theater.config.package import PACKAGES, Package
+from theater.config.passing import pass_field
 from theater.config.reader import Field, Section
 from theater.config.retention import RETENTION
 from theater.spec import AUTO_SHUTDOWNS, BRUTAL_KILL, INFINITY, RESTARTS, STRATEGIES
@@ -79,6 +81,51 @@ LIMITS = Section(
             doc="Largest parameters or answer.",
             default="64MiB",
             target="message_bytes_max",
+        ),
+        "guest_time": Field(wants=budget.TIME, doc="Computing time of the guest, over its calls.", default="none"),
+        "host_calls": Field(wants=budget.COUNT, doc="Calls of host functions.", default="none"),
+        "outgoing": Field(
+            wants=budget.SIZE, doc="Bytes given to host functions that send or write, as encoded.", default="none"
+        ),
+        "chain_events": Field(wants=budget.COUNT, doc="Events that its chain grows by.", default="none"),
+        "chain_bytes": Field(wants=budget.SIZE, doc="Bytes that its chain grows by.", default="none"),
+        "children": Field(
+            wants=Whole(0, 10_000, or_none=True),
+            doc="Living children that its guest has spawned.",
+            default="none",
+            target="children_max",
+        ),
+        "files": Field(
+            wants=Whole(64, 1_000_000, or_none=True),
+            doc="Open files of the worker process (RLIMIT_NOFILE).",
+            default="none",
+            target="files_max",
+        ),
+        "process_memory": Field(
+            wants=size(16 * 1024**2, none=None),
+            doc="Writable memory of the worker process, guest included (RLIMIT_DATA).",
+            default="none",
+            target="process_memory_bytes",
+        ),
+        "core_dumps": Field(
+            wants=Flag(), doc="A crashed worker may leave a core file (RLIMIT_CORE).", default="false"
+        ),
+        "cgroup_memory": Field(
+            wants=size(16 * 1024**2, none=None),
+            doc="All memory of the worker process, page cache included, where control groups are to be had.",
+            default="none",
+            target="cgroup_memory_bytes",
+        ),
+        "cgroup_cpu": Field(
+            wants=Whole(1, 100_000, or_none=True),
+            doc="Share of the worker process in percent of one processor, where control groups are to be had.",
+            default="none",
+            target="cgroup_cpu_percent",
+        ),
+        "cgroup_processes": Field(
+            wants=Whole(4, 100_000, or_none=True),
+            doc="Processes and threads below and of the worker, where control groups are to be had.",
+            default="none",
         ),
         "idempotency_keys": Field(
             wants=Whole(1, 100_000), doc="Idempotency keys remembered with their answers.", default="1000"
@@ -232,6 +279,7 @@ _ACTOR = {
         default="no state",
     ),
     "grants": grants_field("The host interfaces the actor may import, each with its options."),
+    "pass": pass_field(),
     "limits": Field(wants=Part(LIMITS), doc=LIMITS.doc),
     "abi": Field(wants=Part(ABI), doc=ABI.doc),
     "chain": Field(wants=Part(CHAIN), doc=CHAIN.doc),
@@ -268,8 +316,8 @@ _ACTOR = {
 """Keys that mean the same in a tree and in a manifest."""
 
 OPTION_SECTIONS = ("limits", "abi", "chain", "heartbeat", "snapshot")
-REPLACED_KEYS = ("sha256", "grants", "recover", "poison", "poison_tries")
-"""The keys of _ACTOR that become fields of the declaration."""
+REPLACED_KEYS = ("sha256", "grants", "grant_places", "passes", "recover", "poison", "poison_tries")
+"""What of _ACTOR becomes fields of the declaration; ``grant_places`` comes with the grants."""
 OPTION_KEYS = ("durability", "on_paused", "on_application_error")
 """The keys of _ACTOR that become ActorOptions."""
 

@@ -13,7 +13,7 @@ from typing import Any
 from theater.actor import ActorSpec
 from theater.config.declaration import Declaration, finish, overlay
 from theater.config.errors import Enough
-from theater.config.grants import Grants
+from theater.config.grants import Grants, places_of
 from theater.config.keys import MANIFEST, MANIFESTS
 from theater.config.limits import MANIFEST_TEXT_BYTES_MAX
 from theater.config.loading import Loading
@@ -121,7 +121,8 @@ def _declare(
         state=("text", values["initial_state"]) if "initial_state" in values else ("none", None),
         base_dir=base_dir,
     )
-    return overlay(declared, {**values, "grants": _grants(reader, node, values)})
+    granted = {"grants": _grants(reader, node, values), "grant_places": places_of(node, reader.file)}
+    return overlay(declared, {**values, **granted})
 
 
 def _package(loading: Loading, reader: Reader, pinned: Pinned | None, base_dir: str, needed: bool) -> str:

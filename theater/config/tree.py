@@ -15,6 +15,7 @@ import msgspec
 
 from theater.config.declaration import Declaration, finish, overlay
 from theater.config.errors import Enough
+from theater.config.grants import places_of
 from theater.config.keys import ACTOR_CHILD, MANIFESTS, SUPERVISOR, SUPERVISOR_CHILD, TREE
 from theater.config.limits import SUPERVISOR_LEVELS_MAX
 from theater.config.loading import Loading, shown_beside
@@ -195,7 +196,8 @@ class _Tree:
             self._check_file(file, at, here)
             below = Declaration(name=id, package=file, base_dir=self._base_dir)
         supervision = {key: values[key] for key in ("restart", "shutdown") if key in values}
-        return overlay(below, {**values, "supervision": supervision | values.get("supervision", {})})
+        places = {"grant_places": places_of(node, self._reader.file)} if "grants" in values else {}
+        return overlay(below, {**values, **places, "supervision": supervision | values.get("supervision", {})})
 
     def _manifest(self, file: str, named: str, at: Node, path: str) -> Declaration | None:
         """A manifest, read once however many children name it."""

@@ -105,6 +105,9 @@ class Context(Protocol):
         thread when the turn has come: if it says no, nothing happens, and ``then`` is not told.
         """
 
+    def withdraw(self, function: str, key: int) -> None:
+        """Have a callback of the root's that still waits taken back: what it sent under this key."""
+
     def at(self, at_ns: int, ring: Callable[[], None]) -> Alarm:
         """Have something done in the post thread at a time of the monotonic clock. Any thread."""
 

@@ -17,7 +17,7 @@ from theater import cgrf, interfaces, types
 from theater.errors import ActorError
 from theater.fitting import fits
 from theater.values import List, Option, Result, String, Tuple, Value
-from worker.engine.errors import CONTRACT, Trap
+from worker.engine.errors import CONTRACT, HOST, Trap
 from worker.interfaces.context import Context
 
 TEXT_CHARS_MAX: Final = 4096
@@ -26,6 +26,7 @@ MODULES: Final[Mapping[str, str]] = {
     "theater:simple/message-server-host": "messages",
     "theater:simple/names": "names",
     "theater:simple/rpc": "rpc",
+    "theater:simple/links": "links",
     "theater:simple/runtime": "runtime",
     "theater:simple/supervisor": "supervisor",
     "theater:simple/tcp": "tcp",
@@ -260,6 +261,15 @@ class Dispatcher:
         output = cgrf.encode(answer)
         self._context.record_host_call(interface, function, _shown(variant, given), output)
         return answer, output
+
+    def refuse(self, interface: str, function: str, data: bytes, text: str) -> bytes:
+        """Answer a call with an error without making it, recorded; a function that has no errors ends the guest."""
+        variant = self._variants.get((interface, function))
+        if variant is None or not variant.is_result or _known[interface].is_plain:
+            raise Trap(text, HOST)
+        output = cgrf.encode(_err(text))
+        self._context.record_host_call(interface, function, _shown(variant, cgrf.decode(data)), output)
+        return output
 
     def revive(self, interface: str, function: str, given: Value, output: Value) -> None:
         """Have an interface make good what a guest rebuilt by replay has of a call of its earlier life."""

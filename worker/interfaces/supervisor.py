@@ -25,22 +25,22 @@ _EVENT = types.Tuple((types.U64, types.STRING, _BYTES))
 
 def spawn(context: Context, manifest: String, state: Option, wasm: Option) -> Value:
     """``some(v)`` is the child's initial state exactly; none leaves it to the manifest."""
-    return String(_start(context, manifest, _exactly(state), wasm)["id"])
+    return String(start(context, manifest, exactly(state), wasm)["id"])
 
 
 def spawn_with_bytes(context: Context, manifest: String, init: Option) -> Value:
     """0.3.8's form: states of that time are ``option<list<u8>>``, so the option itself is the state."""
-    return String(_start(context, manifest, _as_option(init), None)["id"])
+    return String(start(context, manifest, _as_option(init), None)["id"])
 
 
 def spawn_and_wait(context: Context, manifest: String, state: Option, wasm: Option, timeout: Option) -> Value:
     """Wait for the child's end; what it gave to ``shutdown`` is the answer."""
-    return _value(_start(context, manifest, _exactly(state), wasm, wait=True, timeout_ms=_number(timeout)))
+    return _value(start(context, manifest, exactly(state), wasm, wait=True, timeout_ms=_number(timeout)))
 
 
 def spawn_and_wait_with_bytes(context: Context, manifest: String, init: Option, timeout: Option) -> Value:
     """0.3.8's form of spawn-and-wait."""
-    return _value(_start(context, manifest, _as_option(init), None, wait=True, timeout_ms=_number(timeout)))
+    return _value(start(context, manifest, _as_option(init), None, wait=True, timeout_ms=_number(timeout)))
 
 
 def resume(context: Context, manifest: String, state: Option, wasm: Option) -> Value:
@@ -53,16 +53,16 @@ def resume(context: Context, manifest: String, state: Option, wasm: Option) -> V
         except ValueError:
             encoded = _as_option(state)
     else:
-        encoded = _exactly(state)
-    return String(_start(context, manifest, encoded, wasm, resume=True)["id"])
+        encoded = exactly(state)
+    return String(start(context, manifest, encoded, wasm, resume=True)["id"])
 
 
 def resume_retained(context: Context, manifest: String, wasm: Option) -> Value:
     """The two-argument form: go on from the retained state of a stopped child with this manifest's name."""
-    return String(_start(context, manifest, None, wasm, resume=True)["id"])
+    return String(start(context, manifest, None, wasm, resume=True)["id"])
 
 
-def _start(
+def start(
     context: Context,
     manifest: String,
     state: bytes | None,
@@ -71,7 +71,9 @@ def _start(
     wait: bool = False,
     timeout_ms: int | None = None,
     resume: bool = False,
+    link: bool = False,
 ) -> dict[str, Any]:
+    """Have a child started; what the root answers."""
     bodies: list[bytes] = []
 
     def body(data: bytes | None) -> int | None:
@@ -87,13 +89,15 @@ def _start(
         "wait": wait,
         "timeout_ms": timeout_ms,
         "resume": resume,
+        **({"link": True} if link else {}),
     }
     context.has_children = True  # before asking: the child may be there although the answer never comes
     data, _ = context.ask("spawn", arguments, bodies)
     return data
 
 
-def _exactly(state: Option) -> bytes | None:
+def exactly(state: Option) -> bytes | None:
+    """A state as it is given."""
     return None if state.value is None else cgrf.encode(state.value)
 
 
