@@ -116,6 +116,12 @@ class Asks:
                 os.eventfd_write(self._stop_fd, 1)
         return self._stop_fd
 
+    def close(self) -> None:
+        """Give the descriptor back; nobody may ask any more."""
+        fd, self._stop_fd = self._stop_fd, None
+        if fd is not None:
+            os.close(fd)
+
     def abandon(self) -> None:
         """Fail what is under way: no answer will come."""
         for number, waiting in list(self._waiting.items()):

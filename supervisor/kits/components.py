@@ -17,16 +17,20 @@ COMPONENTIZE_JS: Final = "componentize-qjs"
 
 def build_python(source: Path) -> Path:
     """Build ``app.py`` for the world beside it, or for the one that its type hints make."""
+    directory = source.parent
+    if not (directory / "wit" / "world.wit").exists():
+        with pyactor.staged(directory) as (made, arguments):  # mistakes in the source are told before a missing tool
+            return tools.make(COMPONENTIZE, [_tool(), *arguments, "-o", str(tools.fresh(made))], directory, made)
+    package = _package(directory)
+    options = ("-d", "wit", "-w", package.stem, "componentize", "--stub-wasi", source.stem)
+    return tools.make(COMPONENTIZE, [_tool(), *options, "-o", str(tools.fresh(package))], directory, package)
+
+
+def _tool() -> str:
     tool = tools.find(COMPONENTIZE)
     if tool is None:
         raise KitError(f"{COMPONENTIZE} is not installed: pip install {COMPONENTIZE}=={COMPONENTIZE_VERSION}")
-    directory = source.parent
-    if not (directory / "wit" / "world.wit").exists():
-        with pyactor.staged(directory) as (made, arguments):
-            return tools.make(COMPONENTIZE, [tool, *arguments, "-o", str(tools.fresh(made))], directory, made)
-    package = _package(directory)
-    options = ("-d", "wit", "-w", package.stem, "componentize", "--stub-wasi", source.stem)
-    return tools.make(COMPONENTIZE, [tool, *options, "-o", str(tools.fresh(package))], directory, package)
+    return tool
 
 
 def build_js(source: Path) -> Path:

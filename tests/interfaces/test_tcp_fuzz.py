@@ -101,7 +101,7 @@ class World:
 
     def close(self) -> None:
         self.actor.close()
-        os.close(self.actor.stop_fd)  # a worker keeps it to its end
+        self.actor.asks.close()  # a worker keeps it to its end
         self.server.close()
         for peer in self.peers:
             peer.close()

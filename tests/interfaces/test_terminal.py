@@ -46,6 +46,13 @@ class Screen:
     def shown(self, size: int = 4096) -> bytes:
         return os.read(self.master, size)
 
+    def shown_all(self, size: int) -> bytes:
+        """So many bytes, however many pieces they come in."""
+        data = b""
+        while len(data) < size:
+            data += self.shown(size - len(data))
+        return data
+
     def resize(self, columns: int, rows: int) -> None:
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
@@ -135,7 +142,7 @@ def test_writing(screen: Screen) -> None:
     assert screen.calls.ok("write-stdout", bytes_of(b"out ")) == U64(4)
     assert screen.calls.ok("write-stderr", bytes_of(b"err")) == U64(3)
 
-    assert screen.shown() == b"out err"
+    assert screen.shown_all(len(b"out err")) == b"out err"
 
 
 def test_a_terminal_that_takes_nothing(screen: Screen) -> None:

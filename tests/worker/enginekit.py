@@ -35,10 +35,15 @@ def compiled(package: bytes | str) -> Any:
     return wasmtime.Module(engine(), package)
 
 
+MADE: list[FakeContext] = []
+"""Contexts of the test that runs; tests/conftest.py closes them after it."""
+
+
 class FakeContext:
     """A worker's side of host calls that remembers what was asked of it."""
 
     def __init__(self) -> None:
+        MADE.append(self)
         self.actor_id = "6a1c0d9e-7d0a-4a50-9c61-5f5b0f1d2c3b"
         self.path = "/fleet/it"
         self.incarnation = 1
@@ -135,6 +140,7 @@ class FakeContext:
             if hasattr(service, "close"):
                 service.close()
         self.services.clear()
+        self.asks.close()
 
 
 @contextmanager
