@@ -290,6 +290,7 @@ class Peers:
                 self._looks = under_way
             finally:
                 self.lock.release()
+            self.bell.ring()  # an answer that is waited for may have been among them: its descriptor is silent now
         if under_way:
             self._look_ns = min(2 * self._look_ns, LOOK_LAST_NS)
             self._inc.alarms.at(time.monotonic_ns() + self._look_ns, self._look)

@@ -354,3 +354,25 @@ def test_each_letter_has_one_outcome(world: World) -> None:
     world.until(lambda: len(outcomes) == 2, "both outcomes")
 
     assert sorted(each.body for each in outcomes) == [b"1", b"2"]
+
+
+def test_an_answer_taken_by_the_other_thread_is_noticed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Just before its sender begins to wait: the socket's descriptor has nothing to say any more."""
+    b = world.other()
+    world.post(b"1")  # from now on the post thread looks for answers
+    peer, poll = world.find(), world.find().poll
+    asked = letter(b"2")
+
+    def taken_meanwhile(milliseconds: float) -> None:
+        while not asked.is_over:
+            if b.socket.poll(1):
+                identity, request, body = b.take()
+                b.answer(identity, operation.Returned(request.id), body)
+            world.ring()
+        poll(milliseconds)
+
+    monkeypatch.setattr(peer, "poll", taken_meanwhile)
+    began = time.monotonic()
+
+    assert world.peers.exchange(peer, asked, Deadline(10_000)) == b"2"
+    assert time.monotonic() - began < 5
