@@ -22,6 +22,8 @@ from theater.grants import MESSAGES, NAMES, RPC, short_name
 
 NAME_CHARS_SHOWN: Final = 200
 """Of whatever a guest calls somebody, in the answer."""
+SWEEP: Final = 256
+"""So many workers that were told of one incarnation, and again at each doubling: those that are gone are forgotten."""
 WAITING_MAX: Final = 1000
 """Per incarnation: questions for its endpoint that wait until it has one."""
 
@@ -141,6 +143,9 @@ class Peers:
 
     def _told(self, asker: Life, life: Life) -> dict[str, Any]:
         """Where a life is; whoever asked is told of its end."""
+        count = len(life.peers)
+        if count >= SWEEP and count & (count - 1) == 0:
+            life.peers.intersection_update(self._s.register.by_routing)  # those that have ended meanwhile
         life.peers.add(asker.routing)
         return {
             "actor_id": life.actor.id,

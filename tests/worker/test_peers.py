@@ -14,7 +14,15 @@ import zmq
 
 from proto import control, operation
 from tests.system.running import until
-from theater.errors import ActorError, ChannelClosed, MailboxFull, NotFound, OperationTimeout, UnexpectedError
+from theater.errors import (
+    ActorError,
+    ChannelClosed,
+    HandlerError,
+    MailboxFull,
+    NotFound,
+    OperationTimeout,
+    UnexpectedError,
+)
 from worker.alarms import Alarms
 from worker.asks import Asks
 from worker.letters import Letter
@@ -339,6 +347,16 @@ def test_the_way_back_is_confirmed_by_the_root(world: World) -> None:
     until(lambda: wrong.is_over, "the confirmation", 5)
     until(lambda: ends == [("c", 3)], "the end to be told", 5)
     assert c.is_silent()
+
+
+def test_nobody_passes_for_one_that_is_known(world: World) -> None:
+    """The routing id says who it is, not the name it gives."""
+    world.other()
+    known = world.find()
+    assert world.peers.expect(Where("b", "", 1, "", bytes([1]) * 16, "")) is known
+
+    with pytest.raises(HandlerError):
+        world.peers.expect(Where("b", "", 1, "", b"?" * 16, ""))
 
 
 def test_each_letter_has_one_outcome(world: World) -> None:
