@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,10 +28,12 @@ def many(count: int) -> str:
 
 
 @contextmanager
-def tree(text: str, *options: str) -> Iterator[RunningTree]:
-    """Start a tree in a directory of its own; stop it and clean up afterwards."""
+def tree(
+    text: str, *options: str, prepare: Callable[[Path], None] = guests.write_all
+) -> Iterator[RunningTree]:
+    """Start a tree in a directory of its own, where ``prepare`` puts the guests; stop it and clean up afterwards."""
     home = Path(tempfile.mkdtemp(prefix="bench-"))
-    guests.write_all(home)
+    prepare(home)
     running = RunningTree(home, text, "-q", *options)
     try:
         yield running

@@ -80,11 +80,10 @@ class Offer:
 
     def returned(self, response: bytes | None) -> bytes | None:
         """Whether the guest has accepted, as a byte."""
-        if not _is_accepted(response):
-            self.failed()
-            return b"\x00"
-        self.mailbox.accepted(self.channel)
-        return b"\x01"
+        if _is_accepted(response) and self.mailbox.accepted(self.channel):
+            return b"\x01"
+        self.failed()
+        return b"\x00"
 
     def failed(self) -> bool:
         """The guest has not even answered."""
@@ -187,12 +186,16 @@ class Mailbox:
         if self.channels.of_sender(mail.channel, caller.identity[:ROUTING_BYTES]) is None:
             raise HandlerError(NOT_YOURS)
 
-    def accepted(self, channel: Channel) -> None:
-        """The guest has accepted: look for the way back. Whoever holds the desk."""
+    def accepted(self, channel: Channel) -> bool:
+        """The guest has accepted: look for the way back; False if the offer was not from whom it said. Guest thread."""
         peers = self._inc.peers
         assert peers is not None
-        channel.peer = peers.expect(Where(channel.actor_id, "", channel.incarnation, "", channel.routing, ""))
+        try:
+            channel.peer = peers.expect(Where(channel.actor_id, "", channel.incarnation, "", channel.routing, ""))
+        except ActorError:
+            return False
         channel.state = OPEN
+        return True
 
     def _tell_closed(self, id: str) -> None:
         self._inc.tell(HostCall(function=HANDLE_CLOSE, payload=cgrf.encode(Tuple((String(id),)))))

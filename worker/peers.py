@@ -20,7 +20,15 @@ import msgspec
 
 from proto import control
 from theater.cause import UPDATED
-from theater.errors import ActorError, ChannelClosed, MailboxFull, OperationTimeout, UnexpectedError, from_wire
+from theater.errors import (
+    ActorError,
+    ChannelClosed,
+    HandlerError,
+    MailboxFull,
+    OperationTimeout,
+    UnexpectedError,
+    from_wire,
+)
 from worker.asks import SHUTTING_DOWN, RootRefusal
 from worker.bell import Bell
 from worker.letters import Letter
@@ -123,10 +131,15 @@ class Peers:
         """Return the way back to an actor that has spoken to us; the root confirms it before anything is sent.
 
         ``where`` is what that actor says of itself. Any thread.
+
+        Raises:
+            HandlerError: it is another: that life is known to us, by another routing id.
         """
         with self.lock:
             known = self._peers.get(where.actor_id)
             if known is not None and _is_good(known) and known.where.incarnation == where.incarnation:
+                if known.where.routing != where.routing:
+                    raise HandlerError("the sender is not who it says it is")
                 return known
             peer = self._new_peer(where)
             peer.is_moving = True
@@ -290,6 +303,7 @@ class Peers:
                 self._looks = under_way
             finally:
                 self.lock.release()
+            self.bell.ring()  # an answer that is waited for may have been among them: its descriptor is silent now
         if under_way:
             self._look_ns = min(2 * self._look_ns, LOOK_LAST_NS)
             self._inc.alarms.at(time.monotonic_ns() + self._look_ns, self._look)

@@ -36,7 +36,7 @@ VERBS: dict[str, str] = {
     "fork": "start another actor from any event of an actor's history",
     "rehearse": "try a new package against recorded histories",
     "update": "have actors go on with another package, without an interruption",
-    "dead-letters": "operations that were set aside, and what becomes of them",
+    "dead-letters": "operations set aside, messages not delivered, and what becomes of them",
     "logs": "log lines of the supervisor, the workers and their guests",
     "pause": "pause actors after their current call",
     "resume": "let paused actors go on",

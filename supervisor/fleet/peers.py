@@ -14,11 +14,16 @@ from supervisor.fleet.asking import Asking, Refusal
 from supervisor.fleet.ends import Ends
 from supervisor.fleet.lives import Actor, Life
 from supervisor.fleet.names import BROADCAST, Directory
+from supervisor.fleet.permits import ANYBODY
 from supervisor.fleet.services import Services
 from theater.addresses import covers, reaches, why_no_name
 from theater.errors import ActorError, ChannelClosed, NotFound, PermissionDenied
 from theater.grants import MESSAGES, NAMES, RPC, short_name
 
+NAME_CHARS_SHOWN: Final = 200
+"""Of whatever a guest calls somebody, in the answer."""
+SWEEP: Final = 256
+"""So many workers that were told of one incarnation, and again at each doubling: those that are gone are forgotten."""
 WAITING_MAX: Final = 1000
 """Per incarnation: questions for its endpoint that wait until it has one."""
 
@@ -59,7 +64,12 @@ class Peers:
 
     def _find(self, asking: Asking) -> None:
         target: str = asking.arguments["target"]
-        actors = self._meant(target, bool(asking.arguments.get("everyone")))
+        try:
+            actors = self._meant(target, bool(asking.arguments.get("everyone")))
+        except NotFound:
+            if not asking.arguments.get("again"):
+                self._check_words(asking, target)
+            raise
         keeps = True
         if len(actors) > 1:
             actors, keeps = self._reached(asking, actors, target), False
@@ -79,7 +89,7 @@ class Peers:
             return [actor]
         entry = self._names.entry(target)
         if entry is None:
-            raise NotFound(target[:200])
+            raise NotFound(target[:NAME_CHARS_SHOWN])
         if entry.mode != BROADCAST:
             return [chosen] if (chosen := entry.next()) is not None else []
         if not everyone:
@@ -113,15 +123,29 @@ class Peers:
         held = asking.life.actor.spec.grants.get(grant) if grant in (RPC, MESSAGES) else None
         asker = asking.life.actor
         if held is not None:
-            allowed = held.get("allow", ["/**"] if grant == MESSAGES else [])
+            allowed = _allowed(grant, held)
             if actor is asker or (held.get("children") and actor.parent is asker) or reaches(allowed, actor.path, ()):
                 return True
             if reaches(allowed, actor.path, self._names.names_of(actor)):
                 return False
-        raise PermissionDenied(short_name(grant), target[:200])
+        raise PermissionDenied(short_name(grant), target[:NAME_CHARS_SHOWN])
+
+    def _check_words(self, asking: Asking, target: str) -> None:
+        """Whoever the grant would not reach is refused in the same words, there or not.
+
+        Raises:
+            PermissionDenied: it would not.
+        """
+        grant: str = asking.arguments["grant"]
+        held = asking.life.actor.spec.grants.get(grant) if grant in (RPC, MESSAGES) else None
+        if held is None or not reaches(_allowed(grant, held), target, ()):
+            raise PermissionDenied(short_name(grant), target[:NAME_CHARS_SHOWN])
 
     def _told(self, asker: Life, life: Life) -> dict[str, Any]:
         """Where a life is; whoever asked is told of its end."""
+        count = len(life.peers)
+        if count >= SWEEP and count & (count - 1) == 0:
+            life.peers.intersection_update(self._s.register.by_routing)  # those that have ended meanwhile
         life.peers.add(asker.routing)
         return {
             "actor_id": life.actor.id,
@@ -165,7 +189,7 @@ class Peers:
             raise Refusal(why)
         held = asking.life.actor.spec.grants.get(NAMES)
         if held is None or not any(covers(pattern, name) for pattern in held.get("allow", ["*"])):
-            raise PermissionDenied(short_name(NAMES), name[:200])
+            raise PermissionDenied(short_name(NAMES), name[:NAME_CHARS_SHOWN])
         return name
 
     def _members(self, asking: Asking) -> None:
@@ -178,6 +202,11 @@ class Peers:
         """A life has ended: its names go with it only if the actor is gone for good."""
         if self._names.names_of(life.actor):
             self._ends.look(life.actor)
+
+
+def _allowed(grant: str, held: dict[str, Any]) -> list[str]:
+    allowed: list[str] = held.get("allow", ANYBODY if grant == MESSAGES else [])
+    return allowed
 
 
 def _serving(actor: Actor) -> Life | None:

@@ -41,6 +41,10 @@ children:
     supervisor:
       strategy: simple_one_for_one
       child: {id: brief, actor: talker.wasm, restart: temporary, grants: {names: {}, message-server: {}, rpc: {}}}
+  - id: deep
+    actor: talker.wasm
+    recover: replay
+    grants: {message-server: {}, names: {}, rpc: {allow: ["/t/*"]}}
   - id: shy
     actor: talker.wasm
     grants:

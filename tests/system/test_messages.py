@@ -17,6 +17,7 @@ from tests.examples.test_guest_builds import builder, is_committed_compiler
 from tests.system import talking
 from tests.system.running import RunningTree, until
 from tests.system.talking import GUESTS, Talk, Talker
+from theater.values import U32
 
 
 @pytest.fixture(scope="module")
@@ -360,3 +361,48 @@ def test_whom_a_grant_does_not_reach(talk: Talk, tree: RunningTree) -> None:
         assert shy.refused(function, brief.path, "hello") == f"Not permitted: message-server ({brief.path})"
     assert brief.notes() == []
     assert shy.ask("request", talk.talker().path, "hello") == "you said hello"
+
+
+# -- the record --------------------------------------------------------------------------------------------------------
+
+
+def test_whatever_was_said_replays(talk: Talk, tree: RunningTree) -> None:
+    """Every function and callback is answered from the record: answers, refusals, and what the other side did."""
+    a, b = talk.talker(), talk.talker()
+    a.ask("name", f"n-{b.id[:8]}")
+    a.ask("join", f"g-{b.id[:8]}", "broadcast")
+    a.ask("members", f"g-{b.id[:8]}")
+    a.ask("whereis", "n-nobody")
+    a.ask("send", b.path, "hello")
+    a.refused("send", "/t/nobody", "hello")
+    a.ask("request", b.path, "which")
+    a.ask("request", b.path, "inside")
+    a.refused("request", b.path, "decline")
+    assert a.rpc(b.path, "add", U32(1), U32(2)) == ("ok", 3)
+    assert a.rpc(b.path, "nothing")[0] == "err"
+    a.ask("exports", b.path)
+    channel = a.ask("open", b.path, "hello")
+    a.ask("say", channel, "one")
+    b.ask("say", channel, "two")
+    b.ask("close", channel)
+    a.wait_notes(f"said {channel} two", f"closed {channel}")
+
+    for talker in (a, b):
+        tree.cli("replay", talker.path)  # ends with an error where anything differs
+
+
+def test_one_rebuilt_by_replay_is_registered(talk: Talk, tree: RunningTree) -> None:
+    """It goes on where it was, takes messages and has its name; channels of its earlier life are gone."""
+    a, deep = talk.talker(), Talker(tree, "/deep")
+    deep.ask("name", "n-deep")
+    a.ask("send", "n-deep", "before")
+    deep.wait_notes("send before")
+    channel = deep.ask("open", a.path, "hello")
+    os.kill(tree.pid("/deep"), signal.SIGKILL)
+    tree.wait_incarnation("/deep", 2)
+    a.ask("send", "n-deep", "after")
+
+    deep.wait_notes("send before", "send after")
+    assert deep.refused("say", channel, "x") == f"Handler error: there is no channel {channel}"
+    assert deep.refused("register") == "Already registered"
+    assert deep.ask("request", a.path, "hello") == "you said hello"

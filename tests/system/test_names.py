@@ -208,7 +208,7 @@ def test_rpc_says_what_went_wrong(talk: Talk) -> None:
 def test_rpc_reaches_what_is_granted(talk: Talk, tree: RunningTree) -> None:
     """A path or a name of the grant; nobody else, whatever it is called."""
     shy, b = Talker(tree, "/shy"), talk.talker()
-    for target in (b.path, b.id):
+    for target in (b.path, b.id, "/t/not-there", "not-there"):
         assert shy.rpc(target, "add", U32(1), U32(1)) == ("err", f"Not permitted: rpc ({target})")
     assert shy.ask("implements", b.path, API).value[0] == "err"
 

@@ -14,7 +14,15 @@ import zmq
 
 from proto import control, operation
 from tests.system.running import until
-from theater.errors import ActorError, ChannelClosed, MailboxFull, NotFound, OperationTimeout, UnexpectedError
+from theater.errors import (
+    ActorError,
+    ChannelClosed,
+    HandlerError,
+    MailboxFull,
+    NotFound,
+    OperationTimeout,
+    UnexpectedError,
+)
 from worker.alarms import Alarms
 from worker.asks import Asks
 from worker.letters import Letter
@@ -341,6 +349,16 @@ def test_the_way_back_is_confirmed_by_the_root(world: World) -> None:
     assert c.is_silent()
 
 
+def test_nobody_passes_for_one_that_is_known(world: World) -> None:
+    """The routing id says who it is, not the name it gives."""
+    world.other()
+    known = world.find()
+    assert world.peers.expect(Where("b", "", 1, "", bytes([1]) * 16, "")) is known
+
+    with pytest.raises(HandlerError):
+        world.peers.expect(Where("b", "", 1, "", b"?" * 16, ""))
+
+
 def test_each_letter_has_one_outcome(world: World) -> None:
     """Told once, whatever comes together."""
     outcomes: list[Letter] = []
@@ -354,3 +372,25 @@ def test_each_letter_has_one_outcome(world: World) -> None:
     world.until(lambda: len(outcomes) == 2, "both outcomes")
 
     assert sorted(each.body for each in outcomes) == [b"1", b"2"]
+
+
+def test_an_answer_taken_by_the_other_thread_is_noticed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Just before its sender begins to wait: the socket's descriptor has nothing to say any more."""
+    b = world.other()
+    world.post(b"1")  # from now on the post thread looks for answers
+    peer, poll = world.find(), world.find().poll
+    asked = letter(b"2")
+
+    def taken_meanwhile(milliseconds: float) -> None:
+        while not asked.is_over:
+            if b.socket.poll(1):
+                identity, request, body = b.take()
+                b.answer(identity, operation.Returned(request.id), body)
+            world.ring()
+        poll(milliseconds)
+
+    monkeypatch.setattr(peer, "poll", taken_meanwhile)
+    began = time.monotonic()
+
+    assert world.peers.exchange(peer, asked, Deadline(10_000)) == b"2"
+    assert time.monotonic() - began < 5
