@@ -6,8 +6,9 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from theater_actor import U32, Decline, HostError, actor, export, http, rpc, runtime, supervisor
 from tools import MANIFEST, TOOLS, described
+
+from theater_actor import U32, Decline, HostError, actor, export, http, rpc, runtime, supervisor
 
 SYSTEM = "Answer in one sentence. Use the tools you are given."
 AUTHORIZATION = b"Bearer {{LLM_KEY}}"

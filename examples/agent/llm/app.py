@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from model import completion
+
 from theater_actor import U32, actor, export, http_handlers
 from theater_actor.http_handlers import Request, Response
 
