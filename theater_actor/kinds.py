@@ -40,6 +40,8 @@ EXPECTED: Final = (
 )
 _WORDS: Final = re.compile(r"[a-z][a-z0-9]*(_[a-z][a-z0-9]*)*")
 FLAGS_MAX: Final = 32
+WIT_NAME: Final = "WIT_NAME"
+"""A record's name, on a class whose own one is not it."""
 
 
 class HintError(Exception):
@@ -206,7 +208,7 @@ class Kinds:
                 fields.append((name, self.of(hints[name], cls.__module__)))
             except HintError as error:
                 raise error if error.owner is not None else HintError(str(error), cls, name) from None
-        return Record(cls, kebab(cls.__name__, cls), tuple(fields))
+        return Record(cls, getattr(cls, WIT_NAME, None) or kebab(cls.__name__, cls), tuple(fields))
 
 
 _GENERIC: Final = (list, tuple, dict)

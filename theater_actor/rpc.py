@@ -1,14 +1,29 @@
-"""Call exported functions of other actors (``theater:simple/rpc``). The grant is ``rpc``."""
+"""Call exported functions of other actors (``theater:simple/rpc``). The grant is ``rpc``.
+
+    total = rpc.ask("/counter", "example:counter/api.add", values.As(U32, 5))
+"""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
+from theater_actor import values
 from theater_actor.ends import HostError
 from theater_actor.hosting import OUTSIDE, host
 from theater_actor.widths import U64
 
 INTERFACE: Final = "theater:simple/rpc@0.1.0"
+
+
+def ask(actor_id: str, function: str, *params: Any, timeout_ms: int | None = None) -> Any:
+    """Call ``interface.function`` of another actor with plain objects; returns its result as one (see ``values``).
+
+    Raises:
+        HostError: it declined, crashed or is not there, in its words or the host's.
+        ValueFormError: a parameter is no value.
+    """
+    answer = values.decode(call(actor_id, function, values.encode(params), timeout_ms))
+    return None if answer == () else answer
 
 
 @host(INTERFACE)
