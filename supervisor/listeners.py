@@ -16,7 +16,7 @@ from supervisor.fleet.ends import Ends
 from supervisor.fleet.lives import Actor, Life
 from supervisor.fleet.services import Services
 from theater.grants import HTTP
-from theater.listening import split
+from theater.listening import BadAddress, split
 
 NAME: Final = "listen"
 """Of the socket in the run directory."""
@@ -82,6 +82,8 @@ class Listeners:
             socket.send_fds(asking, [b"ok"], [self._of(life.actor).fileno()])
         except OSError as error:
             _say(asking, f"{error.strerror or error}".encode())
+        except BadAddress as error:
+            _say(asking, str(error).encode())
 
     def _of(self, actor: Actor) -> socket.socket:
         """The socket of an actor, opened if it is not there; raises OSError if it cannot be."""

@@ -12,6 +12,8 @@ from tests.examples.test_example_runs import Terminal, matches, steps
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "actors.md"
+SOURCES = {"c": ("tally.c", "clock.c"), "yaml": ("tree.yaml", "answer.yaml", "clock.yaml")}
+"""What the blocks are called, in the order of the page."""
 
 
 def blocks(language: str) -> list[str]:
@@ -24,10 +26,10 @@ def test_the_page_builds_and_runs_its_actors(tmp_path: Path) -> None:
     """From nothing to running, as a reader would; the test it shows passes."""
     home = tmp_path / "example"
     home.mkdir()
-    (home / "tally.c").write_text(*blocks("c"))
     (home / "answer.wat").write_text(*blocks("wat"))
-    for name, text in zip(("tree.yaml", "answer.yaml"), blocks("yaml"), strict=True):
-        (home / name).write_text(text)
+    for language, names in SOURCES.items():
+        for name, text in zip(names, blocks(language), strict=True):
+            (home / name).write_text(text)
     terminal = Terminal(tmp_path)
     try:
         for command, shown in steps(PAGE):

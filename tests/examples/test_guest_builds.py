@@ -30,7 +30,7 @@ def is_committed_compiler() -> bool:
 
 def test_there_are_guests() -> None:
     """Every example directory has a guest."""
-    assert {"hello", "counter", "bank", "nested", "dynamic"} == {it.parent.name for it in SOURCES}
+    assert {"hello", "counter", "bank", "nested", "dynamic", "web"} == {it.parent.name for it in SOURCES}
 
 
 @examples

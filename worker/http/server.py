@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable
 from itertools import count
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 from theater import http
 from theater.cause import UPDATED
@@ -20,7 +21,7 @@ from worker import machine_notices as n
 from worker.engine.errors import StartError
 from worker.http.visitor import Visitor
 from worker.incarnation import Incarnation
-from worker.interfaces.wasi.http_fields import FORBIDDEN, Pairs
+from worker.interfaces.wasi.http_fields import BAD_VALUE, FORBIDDEN, TOKEN, Pairs
 from worker.machine_actions import Answer
 
 THREADS: Final = 8
@@ -42,6 +43,13 @@ MOVED: Final = "moved"
 LOOK_AGAIN_S: Final = 0.005
 DRAIN_S: Final = 2.0
 """Answers have so long to leave, when the actor stops."""
+FRESH_S: Final = 0.5
+"""Whoever has just connected has so long to begin a request, although we accept nothing more."""
+PASS_S: Final = 1.0
+STATUS_MIN, STATUS_MAX = 200, 999
+"""Below are those that announce a response (RFC 9110, section 15.2): alone, a client would wait for ever."""
+OWN_CHANNELS: Final = 2
+"""The server counts its listening socket and its alarm bell as connections."""
 _numbers = count(1)
 
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
@@ -81,13 +89,16 @@ class Server:
         self._idle = threading.Event()
         """Never set: to wait a moment."""
         self._map: dict[int, Any] = {}
+        self._next_look_s = 0.0
+        self._begun: WeakKeyDictionary[Any, float] = WeakKeyDictionary()
+        """Since when requests have been on their way in."""
         self._server: Any = create_server(
             self._serve,
             map=self._map,
             sockets=[sock],
             threads=THREADS,
             ident="theater",
-            connection_limit=int(grant.get("connections_max", CONNECTIONS_MAX)),
+            connection_limit=int(grant.get("connections_max", CONNECTIONS_MAX)) + OWN_CHANNELS,
             channel_timeout=max(1, self._timeout_ms // 1000),
             cleanup_interval=1,
             backlog=BACKLOG,
@@ -119,8 +130,7 @@ class Server:
             self._idle.wait(LOOK_AGAIN_S)
 
     def _is_busy(self) -> bool:
-        channels = list(self._server.active_channels.values())
-        return self._under_way > 0 or any(each.total_outbufs_len or each.requests for each in channels)
+        return self._under_way > 0 or not all(map(_is_idle, list(self._server.active_channels.values())))
 
     # -- the server's threads ----------------------------------------------------------------------------------------
 
@@ -128,15 +138,28 @@ class Server:
         from waitress import wasyncore
 
         while True:
-            wasyncore.loop(timeout=1.0, use_poll=True, map=self._map, count=1)
+            patience_s = LOOK_AGAIN_S if self._is_paused else PASS_S
+            wasyncore.loop(timeout=patience_s, use_poll=True, map=self._map, count=1)
             self._server.accepting = not self._is_paused
             if self._is_paused:
                 self._hang_up_idle()
+            if time.monotonic() >= self._next_look_s:
+                self._next_look_s = time.monotonic() + PASS_S
+                self._hang_up_slow()
 
     def _hang_up_idle(self) -> None:
         """Close connections on which nothing is asked: their next request is for somebody else."""
         for channel in list(self._server.active_channels.values()):
-            if not channel.requests and channel.request is None and not channel.total_outbufs_len:
+            if _is_idle(channel):
+                channel.handle_close()
+
+    def _hang_up_slow(self) -> None:
+        """Close connections whose request does not become complete, however steadily it trickles."""
+        now = time.monotonic()
+        for channel in list(self._server.active_channels.values()):
+            if channel.request is None:
+                continue
+            if now - self._begun.setdefault(channel.request, now) > self._timeout_ms / 1000:
                 channel.handle_close()
 
     def _serve(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -176,22 +199,28 @@ class Server:
         outcome = visitor.outcome
         if visitor.is_streaming and visitor.head is not None:
             status, headers = visitor.head
+            if status < STATUS_MIN:
+                visitor.leave()
+                return self._refuse(start, "bad_response", request)
             start(_status(status), self._headers(headers, None))
             return _closing(visitor, deadline_s)
         if not isinstance(outcome, Answer):
             if _has_moved(outcome):
-                return self._relay(request, start)
+                return self._relay(request, start, deadline_s)
             return self._refuse(start, outcome.kind, request)
         try:
             response = http.response_of(outcome.response or b"")
         except (http.BadResponse, ValueError):
             return self._refuse(start, "bad_response", request)
+        if not _is_sendable(response):
+            return self._refuse(start, "bad_response", request)
         return self._whole(response, request, start)
 
     def _whole(self, response: HttpResponse, request: _Request, start: StartResponse) -> Iterable[bytes]:
         size = len(response.body)
-        has_body = request.method != "HEAD" and response.status >= 200 and response.status not in (204, 304)
-        start(_status(response.status), self._headers(response.headers, size if response.status >= 200 else None))
+        has_body = request.method != "HEAD" and response.status not in (204, 304)
+        told = request.method == "HEAD" and not size and _length_of(response)
+        start(_status(response.status), self._headers(response.headers, None if told else size))
         return [response.body] if has_body and size else []
 
     def _headers(self, headers: Pairs, size: int | None) -> list[tuple[str, str]]:
@@ -213,23 +242,53 @@ class Server:
         start(_status(status), headers)
         return [] if request.method == "HEAD" else [body]
 
-    def _relay(self, request: _Request, start: StartResponse) -> Iterable[bytes]:
+    def _relay(self, request: _Request, start: StartResponse, deadline_s: float) -> Iterable[bytes]:
         """The actor has moved to another process, which serves the same address: have it answer."""
         from http import client
 
         self.pause()
         host, port = self._address[:2]
-        connection = client.HTTPConnection(host, port, timeout=self._timeout_ms / 1000)
+        headers = dict(request.headers)
+        if request.authority is not None:
+            headers["host"] = str(request.authority)
+        connection = client.HTTPConnection(host, port, timeout=max(LOOK_AGAIN_S, deadline_s - time.monotonic()))
         try:
-            connection.request(request.method, request.target, request.body, dict(request.headers))
+            connection.request(request.method, request.target, request.body, headers)
             response = connection.getresponse()
             body = response.read()
+        except TimeoutError:
+            return self._refuse(start, "operation_timeout", request)
         except (OSError, client.HTTPException):
             return self._refuse(start, "channel_closed", request)
         finally:
             connection.close()
         pairs = tuple((name, value.encode("latin-1")) for name, value in response.getheaders())
         return self._whole(HttpResponse(response.status, pairs, body), request, start)
+
+
+def _is_idle(channel: Any) -> bool:
+    """Whether nothing is asked on a connection, and nothing is about to be."""
+    if channel.requests or channel.request is not None or channel.total_outbufs_len:
+        return False
+    is_fresh = channel.last_activity == channel.creation_time
+    if is_fresh and time.time() - channel.creation_time < FRESH_S:
+        return False
+    try:
+        return not channel.socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except OSError:
+        return True
+
+
+def _is_sendable(response: HttpResponse) -> bool:
+    """Whether it is a response in HTTP: what components say was looked at when they said it."""
+    return STATUS_MIN <= response.status <= STATUS_MAX and all(
+        TOKEN.fullmatch(name) and not BAD_VALUE.search(value) for name, value in response.headers
+    )
+
+
+def _length_of(response: HttpResponse) -> bool:
+    """Whether the response to a HEAD says how long the body would be."""
+    return any(name.lower() == "content-length" and value.isdigit() for name, value in response.headers)
 
 
 class _Request:

@@ -49,6 +49,10 @@ typedef value answer;
  * EXPORT(c_name, interface, function, signature) { … }
  *              a function others may call; in its body `state` is the state and `param[0]`, `param[1]` … the
  *              parameters. The signature is what the caller sees: "(name: string, by: u32) -> u64", or no "->".
+ * MIGRATE(type) { … }
+ *              takes over in a hot update: `old` is the state that the package before this one left, of that type;
+ *              done(…) gives what to go on with, fail(…) refuses, and the old package serves on. Only needed if the
+ *              old state is not already one of the new type. It computes only: host functions are refused.
  */
 #define STATE(type) static const char theater_state[] = type;
 #define NO_STATE STATE("tuple<>")
@@ -63,6 +67,17 @@ typedef value answer;
     static answer c_name(value state, const value *param); \
     THEATER_EXPORT(c_name, interface, function, signature, theater_state, c_name) \
     static answer c_name(__attribute__((unused)) value state, __attribute__((unused)) const value *param)
+
+#define MIGRATE(type) \
+    static answer theater_migrate(value old); \
+    __attribute__((used, section("theater_exports"))) static struct theater_function theater_export_migrate = { \
+        "theater:simple/actor", "migrate", "()", type, theater_state, NULL}; \
+    __attribute__((export_name("theater:simple/actor.migrate"))) int32_t theater_enter_migrate( \
+        const uint8_t *in, uint32_t size, const uint8_t **out, uint32_t *out_size) \
+    { \
+        return theater_take_over(&theater_export_migrate, theater_migrate, in, size, out, out_size); \
+    } \
+    static answer theater_migrate(value old)
 
 /* -- answering -- */
 static answer ok(value state, value response);      /* the next state, and what the caller gets */
@@ -150,6 +165,7 @@ static inline value child_state(const char *id);                       /* ok: th
 #include "abi/encoding.h"
 #include "abi/description.h"
 #include "abi/calls.h"
+#include "abi/migration.h"
 #include "abi/host.h"
 
 #endif

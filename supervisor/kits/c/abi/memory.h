@@ -8,8 +8,12 @@
 #define THEATER_CHUNK 4096u
 #define THEATER_BLOCK_MAX (1u << 30)
 
+#ifdef __wasi__
+#include <stdlib.h>
+#else
 extern unsigned char __heap_base;
 static uintptr_t theater_brk;               /* where never-used memory begins; 0 before the first allocation */
+#endif
 static void *theater_free_blocks[32];       /* by the power of two */
 
 static uint32_t theater_power(uint32_t size)
@@ -27,6 +31,9 @@ static void *theater_alloc(uint32_t size)
         theater_free_blocks[power] = *(void **)block;
         return block;
     }
+#ifdef __wasi__  /* with a C library all memory that was never used belongs to its malloc */
+    return malloc((size_t)1 << power);
+#else
     if (!theater_brk)
         theater_brk = ((uintptr_t)&__heap_base + 15) & ~(uintptr_t)15;
     uint64_t end = (uint64_t)theater_brk + (1u << power);
@@ -37,6 +44,7 @@ static void *theater_alloc(uint32_t size)
     block = (void *)theater_brk;
     theater_brk = (uintptr_t)end;
     return block;
+#endif
 }
 
 static void theater_free(void *block, uint32_t size)
