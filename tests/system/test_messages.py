@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.examples.test_guest_builds import builder, is_committed_compiler
+from supervisor.kits import clang
+from tests.examples.test_guest_builds import is_committed_compiler
 from tests.system import talking
 from tests.system.running import RunningTree, until
 from tests.system.talking import GUESTS, Talk, Talker
@@ -44,8 +45,8 @@ def pair(talk: Talk) -> tuple[Talker, Talker]:
 def test_the_guest_is_what_its_source_builds(tmp_path: Path) -> None:
     """Byte for byte, with the compiler that built it."""
     if not is_committed_compiler():
-        pytest.skip(f"needs ziglang {builder.ZIGLANG}, which built the committed modules")
-    builder.build(builder.ZIG, GUESTS / "talker.c", tmp_path / "built.wasm")
+        pytest.skip(f"needs ziglang {clang.ZIGLANG}, which built the committed modules")
+    clang.build(GUESTS / "talker.c", tmp_path / "built.wasm")
 
     assert (tmp_path / "built.wasm").read_bytes() == (GUESTS / "talker.wasm").read_bytes()
 

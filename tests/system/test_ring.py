@@ -19,8 +19,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from supervisor.kits import clang
 from supervisor.store import StoreReader
-from tests.examples.test_guest_builds import builder, is_committed_compiler
+from tests.examples.test_guest_builds import is_committed_compiler
 from tests.system.running import RunningTree, until
 from tests.system.talking import GUESTS
 from theater import cgrf
@@ -144,8 +145,8 @@ def tree() -> Iterator[RunningTree]:
 def test_the_guest_is_what_its_source_builds(tmp_path: Path) -> None:
     """Byte for byte, with the compiler that built it."""
     if not is_committed_compiler():
-        pytest.skip(f"needs ziglang {builder.ZIGLANG}, which built the committed modules")
-    builder.build(builder.ZIG, GUESTS / "ring.c", tmp_path / "built.wasm")
+        pytest.skip(f"needs ziglang {clang.ZIGLANG}, which built the committed modules")
+    clang.build(GUESTS / "ring.c", tmp_path / "built.wasm")
 
     assert (tmp_path / "built.wasm").read_bytes() == (GUESTS / "ring.wasm").read_bytes()
 
