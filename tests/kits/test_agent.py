@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -197,6 +198,6 @@ def test_readme_says_what_happens(built: Path, port: str, monkeypatch: pytest.Mo
         (Path(directory) / "example").symlink_to(built)
         try:
             for command, shown in steps(AGENT / "README.md"):
-                until(lambda: runs_as_shown(terminal, command, shown), f"{command!r} to print {shown}")
+                until(partial(runs_as_shown, terminal, command, shown), f"{command!r} to print {shown}")
         finally:
             terminal.close()
