@@ -326,7 +326,10 @@ def metadata(
 
 
 def split_name(full: str) -> tuple[str, str]:
-    """``theater:simple/actor.init`` → the interface and the function."""
+    """``theater:simple/actor.init`` → the interface and the function; names of methods have a dot of their own."""
+    interface, dot, method = full.partition(".[")
+    if dot:
+        return interface, f"[{method}"
     interface, _, name = full.rpartition(".")
     return interface, name
 

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 
 import wasmtime
 
-from tests.guests.pack import Signature, Value, encode, err, metadata, ok, parse_signature, tup
+from tests.guests.pack import Signature, Value, encode, err, metadata, ok, parse_signature, split_name, tup
 
 PAGE_BYTES = 65_536
 ABI = "(param $in i32) (param $size i32) (param $at i32) (param $len i32) (result i32)"
@@ -397,7 +397,7 @@ def _i32(number: int) -> str:
 
 
 def _import(it: Import) -> str:
-    interface, _, name = it.name.rpartition(".")
+    interface, name = split_name(it.name)
     return f'(import "{interface}" "{name}" (func $"{it.name}" (param i32 i32 i32 i32) (result i32)))'
 
 
