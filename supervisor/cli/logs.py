@@ -31,14 +31,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         """\
   theater logs -n 50                  the last 50 lines
   theater logs --follow               and as they come
-  theater logs --actor /counter       of one actor and its guest
+  theater logs /counter               of one actor and its guest
   theater logs --level warning        warnings and worse
   theater logs --tree tree.yaml       of a stopped tree
 """,
     )
     parser.add_argument("-n", "--lines", type=count, metavar="N", help="only the last N")
     parser.add_argument("-f", "--follow", action="store_true", help="go on with lines as they come")
-    parser.add_argument("--actor", metavar="ACTOR", help="only of this actor (path)")
+    parser.add_argument("path", nargs="?", metavar="ACTOR", help="only of this actor (path)")
+    parser.add_argument("--actor", metavar="ACTOR", help="the same")
     parser.add_argument("--level", choices=tuple(LEVELS), help="only of this level and above")
     add_output(parser)
     add_store(parser)
@@ -46,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the verb."""
+    args.actor = args.actor or args.path
     path = os.path.join(_directory(args), "logs.jsonl")
     try:
         file = open(path, "rb")  # noqa: SIM115 - closed below, after following it

@@ -53,7 +53,7 @@ def test_all_of_it_is_recorded_and_replays(tree: RunningTree) -> None:
     assert it.call("open") == 0
     assert it.call("read") == b"from outside"
 
-    until(lambda: "hello" in tree.cli("logs", "--actor", "/it"), "the log line")
+    until(lambda: "hello" in tree.cli("logs", "/it"), "the log line")
     assert "Replay complete" in tree.cli("replay", "/it")
 
 
