@@ -10,16 +10,18 @@ import pytest
 from theater import interfaces
 from worker.interfaces import registry
 
-WIT = (Path(__file__).parents[2] / "wit" / "theater-simple.wit").read_text(encoding="utf-8")
+DIRECTORY = Path(__file__).parents[2] / "wit"
+WIT = (DIRECTORY / "theater-simple.wit").read_text(encoding="utf-8")
+HANDLERS = (DIRECTORY / "theater-simple-handlers.wit").read_text(encoding="utf-8")
 
 
-def functions() -> list[tuple[str, str, str]]:
-    """Interface, name and signature of every function that the host provides."""
-    package = re.search(r"package ([^@]+)@", WIT)
+def functions(text: str = WIT) -> list[tuple[str, str, str]]:
+    """Interface, name and signature of every function that a package declares."""
+    package = re.search(r"package ([^@]+)@", text)
     assert package is not None
     found = []
-    for name, body in re.findall(r"interface ([\w-]+) \{(.*?)\n\}", WIT, re.DOTALL):
-        for line in re.findall(r"^  ([\w-]+): (func.*);$", body, re.MULTILINE):
+    for name, body in re.findall(r"interface ([\w-]+) \{(.*?)\n\}", text, re.DOTALL):
+        for line in re.findall(r"^  %?([\w-]+): (func.*);$", body, re.MULTILINE):
             found.append((f"{package[1]}/{name}", *line))
     return found
 
@@ -35,14 +37,14 @@ def test_imports_are_provided_as_published(interface: str, function: str, signat
     assert provided is not None
     hashes = [variant.hash for variant in provided.variants]
 
-    assert interfaces.function_hash(interfaces.parse_function(signature)) in hashes
+    assert interfaces.function_hash(interfaces.parse_function(signature.replace("%", ""))) in hashes
 
 
 def test_exports_follow_the_actor_contract() -> None:
     """The state comes first, and comes back first."""
-    exports = [each for each in functions() if each[0] not in registry.known()]
+    exports = [each for each in functions() if each[0] not in registry.known()] + functions(HANDLERS)
 
-    assert {interface for interface, _, _ in exports} == {
+    assert {interface for interface, _, _ in exports} >= {
         "theater:simple/actor",
         "theater:simple/message-server-client",
         "theater:simple/supervisor-handlers",
@@ -50,3 +52,11 @@ def test_exports_follow_the_actor_contract() -> None:
     for _, name, signature in exports:
         assert signature.startswith("func(state: option<list<u8>>"), name
         assert re.search(r"-> result<tuple<option<list<u8>>(, .*)?>, string>$", signature), name
+
+
+def test_every_callback_of_the_host_is_published() -> None:
+    """What the registry says that it calls in an actor is in one of the texts."""
+    called = {callback.name for name in registry.known() for callback in registry.known()[name].callbacks}
+    published = {f"{interface}.{name}" for interface, name, _ in (*functions(), *functions(HANDLERS))}
+
+    assert called <= published
