@@ -32,6 +32,8 @@ EVENTS: Final = int(zmq.EVENTS)
 RCVMORE: Final = int(zmq.RCVMORE)
 
 RECONNECT_MS: Final = 5
+ROOT_RECONNECT_MS_MAX: Final = 1000
+"""Each try to reach a supervisor that is gone is noted for a thread that may never look again."""
 ENDED_KEPT: Final = 1024
 """Lives whose end is remembered."""
 ROUTES_MAX: Final = 256
@@ -158,7 +160,9 @@ class Wires:
         self._pool = pool
         self.run = run
         self.root = self._dealer()
+        self.root.setsockopt(zmq.RECONNECT_IVL_MAX, ROOT_RECONNECT_MS_MAX)
         self._monitor = pool.socket(zmq.PAIR)
+        self._monitor.setsockopt(zmq.RCVHWM, 0)  # a full one would stop the I/O thread, and whoever closes us with it
         address = f"inproc://root-monitor-{next(_monitors)}"  # never used twice: the last one may still be closing
         self.root.monitor(address, zmq.EVENT_DISCONNECTED | zmq.EVENT_CONNECT_RETRIED)
         self._monitor.connect(address)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import msgspec
 import pytest
 
@@ -25,3 +29,22 @@ def test_data_beside_the_header_is_put_back() -> None:
 def test_a_wide_answer_without_its_data_is_dropped(bodies: list[bytes]) -> None:
     """As any frame that makes no sense."""
     assert _decode([info.ANSWERS.encode(info.Info(1, wide=True)), *bodies]) is None
+
+
+CLOSES_LATE = """
+import sys, time
+from types import SimpleNamespace
+from theater import wires
+wires.RECONNECT_MS, wires.ROOT_RECONNECT_MS_MAX = 1, 0
+pool = wires.Pool()
+wire = wires.Wires(pool, SimpleNamespace(gate="ipc://" + sys.argv[1] + "/gate", path=sys.argv[1]))
+poll = __import__("select").poll()
+poll.poll(4000)
+wire.close()
+pool.destroy()
+"""
+
+
+def test_who_has_not_looked_for_long_closes_at_once(tmp_path: Path) -> None:
+    """Thousands of tries to reach a supervisor that is gone, noted and never read, are in nobody's way."""
+    subprocess.run([sys.executable, "-c", CLOSES_LATE, str(tmp_path)], check=True, timeout=30)
