@@ -265,9 +265,9 @@ def test_host_modules_are_as_published(interface: str) -> None:
     """Functions and types of ``wit/theater-simple.wit``."""
     name = interface.partition("/")[2].partition("@")[0]
     body = CONTRACT.partition(f"interface {name} {{\n")[2].partition("\n}")[0]
-    published = [line.strip() for line in body.splitlines() if ": func(" in line]
+    published = [line.strip().replace("%", "") for line in body.splitlines() if ": func(" in line]
 
-    assert [line.replace("%", "") for line in declared(interface)] == published
+    assert sorted(line.replace("%", "") for line in declared(interface)) == sorted(published)
 
 
 @pytest.mark.parametrize("module", [messages, runtime, store, timer], ids=lambda module: module.__name__)
