@@ -67,10 +67,11 @@ def test_the_model_is_of_one_opinion(messages: list[dict[str, Any]], expected: A
     assert model().answer(messages) == expected
 
 
-def test_the_tree_loads(monkeypatch: pytest.MonkeyPatch) -> None:
+@NEEDS_PYTHON
+def test_the_tree_loads(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On the port that is wanted; what the agent may reach is the model, and nothing else."""
     monkeypatch.setenv("PORT", "9000")
-    llm, agent = (child.actor for child in load_tree(AGENT / "tree.yaml").spec.children)
+    llm, agent = (child.actor for child in load_tree(built / "tree.yaml").spec.children)
 
     assert "9000" in str(llm) and "9000" in str(agent)
 

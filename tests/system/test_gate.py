@@ -54,8 +54,6 @@ ANSWER_S = 10.0
 PROMPT_S = 0.05
 """The promise: answered so soon while a guest spins. Tests take the best of several, machines are busy."""
 
-SPARE_MS = 300
-"""A start that finds a worker forked ahead has come up by then; one that has not waits for its fork."""
 RESTARTS = 200
 FD_GROWTH_MAX = 8
 RSS_GROWTH_BYTES_MAX = 8 * 1024 * 1024
@@ -465,9 +463,9 @@ class Frozen:
             path = f"/pool/{secrets.token_hex(4)}"
             raw.tell(control.StartChild(1, "/pool", os.path.basename(path)))
             until(partial(self._is_known, path), "the child to be known")
-            if not raw.socket.poll(SPARE_MS):
+            if not self._tree.status(path).pid:
                 return path
-            raw.next()
+            raw.next()  # a spare was left after all
             self._tree.client.terminate_child("/pool", os.path.basename(path))
 
     def _is_known(self, path: str) -> bool:
