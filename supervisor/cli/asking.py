@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+import msgspec
 import zmq
 
 from proto import envelope, info
@@ -50,11 +51,17 @@ def ask(run: Run, question: envelope.Message) -> dict[str, Any]:
 def _answer(gate: zmq.Socket[bytes], run: Run) -> dict[str, Any]:
     for _ in range(int(TIMEOUT_S * 1000 / LOOK_MS)):
         if gate.poll(LOOK_MS):
-            answer = info.ANSWERS.decode(gate.recv_multipart()[0])
+            frames = gate.recv_multipart()
+            answer = info.ANSWERS.decode(frames[0])
             if isinstance(answer, info.Refused):
                 raise from_wire(answer.kind, answer.data)
-            data: dict[str, Any] = answer.data
-            return data
+            return data_of(answer, frames)
         if not is_alive(run.path):
             raise GoneWhileAsking(f"the supervisor in {run.path} has ended")
     raise OperationTimeout(TIMEOUT_S)
+
+
+def data_of(answer: Any, frames: list[bytes]) -> dict[str, Any]:
+    """Return what an answer says; of a large one (a tree of many hundred actors) it is the last body."""
+    data: dict[str, Any] = msgspec.msgpack.decode(frames[-1]) if answer.wide else answer.data
+    return data

@@ -23,6 +23,7 @@ VERBS: dict[str, str] = {
     "dev": "build, run and update an actor while it is being written",
     "status": "what runs and whether it is well",
     "tree": "the supervision tree, drawn",
+    "top": "what actors use, again and again",
     "explain": "what an actor may do, and why",
     "call": "call a function of an actor and print its result",
     "send": "call a function of an actor without waiting for it",

@@ -102,7 +102,10 @@ def _about(args: argparse.Namespace) -> int:
     with connected(args) as client:
         records = [_everything(client, path) for path in args.actor]
     if not args.quiet:
-        show(records, (), "yaml" if form_of(args.output) == "table" else args.output)
+        if form_of(args.output) == "table":
+            show([_readable(record) for record in records], (), "yaml")
+        else:
+            show(records, (), args.output)
     ignored = frozenset(args.ignore.split(","))
     return exits.OK if all(is_well(record, ignored) for record in records) else exits.UNHEALTHY
 
@@ -119,3 +122,14 @@ def _everything(client: Client, path: str) -> dict[str, Any]:
     except ChannelClosed:
         metrics = None
     return {"path": path, **status, "cause_text": cause_text(status.get("cause")), "metrics": metrics}
+
+
+def _readable(record: dict[str, Any]) -> dict[str, Any]:
+    """For people, budgets are in words, one line for each."""
+    from supervisor.cli.usage import budget_text
+
+    metrics = record["metrics"]
+    if not metrics or not metrics.get("limits"):
+        return record
+    limits = {name: budget_text(name, budget) for name, budget in metrics["limits"].items()}
+    return {**record, "metrics": {**metrics, "limits": limits}}
