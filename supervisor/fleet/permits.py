@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from supervisor.fleet.local_permits import LOCAL_CHECKS
-from supervisor.fleet.tcp_permits import beyond_tcp
+from supervisor.fleet.tcp_permits import beyond_addresses, beyond_tcp
 from theater import reach
 from theater.addresses import covers
 from theater.content import quotas, sharing
@@ -52,7 +52,7 @@ def _wasi(held: Options, asked: Options) -> list[str]:
         f"the directory {each['host']}" + (" for writing" if each.get("write") else "")
         for each in asked.get("directories", [])
         if not any(_is_inside(each, own) for own in mine)
-    ]
+    ] + beyond_addresses(held.get("sockets", {}), asked.get("sockets", {}))
 
 
 def _is_inside(asked: Options, held: Options) -> bool:

@@ -16,7 +16,7 @@ from theater.config.kinds import Flag, Part, Text, Whole, duration, size
 from theater.config.local_grants import DIRECTORY, LOCAL
 from theater.config.node import LIST, MAP, NULL, TEXT, Node, inside, quoted
 from theater.config.reader import Field, Reader, Section, nearest, read_section, section_schema
-from theater.config.tcp_grant import TCP_OPTIONS
+from theater.config.tcp_grant import SOCKETS, TCP_OPTIONS
 from theater.grants import (
     HTTP,
     HTTP_CLIENT,
@@ -35,7 +35,7 @@ from theater.grants import (
 _WASI = Section(
     name="wasi",
     doc="WASI 0.2 and preview 1: clocks and random numbers (recorded), arguments, environment, standard output to the "
-    "log, and the directories named; no sockets.",
+    "log, the directories and the addresses named.",
     fields={
         "environment": Field(
             wants=Texts("environment variables by name"), doc="Environment variables.", default="none"
@@ -46,6 +46,7 @@ _WASI = Section(
         "directories": Field(
             wants=ListOf(Part(DIRECTORY), "a list of directories"), doc="Directories it may open.", default="none"
         ),
+        "sockets": Field(wants=Part(SOCKETS), doc="TCP of its own (wasi:sockets).", default="none"),
     },
 )
 _HTTP = Section(

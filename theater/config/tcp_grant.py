@@ -1,4 +1,4 @@
-"""The options of the grant ``tcp``."""
+"""The options of the grant ``tcp``, and of ``sockets`` in the grant ``wasi``."""
 
 from __future__ import annotations
 
@@ -63,6 +63,22 @@ TCP_OPTIONS = Section(
         ),
         "wait": Field(
             wants=duration(), doc="Longest time `accept` and `receive` wait.", default="30s", target="wait_ms_max"
+        ),
+    },
+)
+SOCKETS = Section(
+    name="sockets",
+    doc="Connect and listen by wasi:sockets.",
+    fields={
+        "connect": Field(
+            wants=_ADDRESSES,
+            doc="Addresses it may connect to, as for `tcp`. A name may be looked up, and connected to where it leads.",
+            default="none",
+        ),
+        "listen": Field(
+            wants=_ADDRESSES,
+            doc="Addresses it may listen on: `127.0.0.1:8080`, `0.0.0.0:8000-8099`, `[::1]:*`.",
+            default="none",
         ),
     },
 )

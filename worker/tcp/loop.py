@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from worker.tcp.waiting import READ, Bell
+from worker.tcp.waiting import READ, WRITE, Bell
 
 JOIN_S: Final = 2.0
 
@@ -49,7 +49,7 @@ class Loop:
         Descriptors are watched, not objects: an upgrade to TLS puts another object around the same one.
         """
         assert self._selector is not None
-        wanted = selectors.EVENT_READ if events == READ else selectors.EVENT_WRITE
+        wanted = (selectors.EVENT_READ if events & READ else 0) | (selectors.EVENT_WRITE if events & WRITE else 0)
         fd = sock.fileno()
         if fd in self._selector.get_map():
             try:

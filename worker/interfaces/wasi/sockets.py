@@ -1,12 +1,17 @@
-"""``wasi:sockets``: there, because toolchains import them unasked; every way to get a socket is refused."""
+"""``wasi:sockets``: TCP to and from the addresses of the grant. There without them, too, because toolchains import it
+unasked: then every way to get a socket is refused, and nothing of what does the work is imported. UDP always is."""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, Final
 
-from theater.values import Value
+from theater.grants import WASI
+from theater.values import U32, Value
 from worker.engine.errors import CONTRACT, Trap
 from worker.interfaces.context import Context
+from worker.interfaces.registry import Call, Revive
 from worker.interfaces.wasi.declaring import Failure, Maker, enum, names_of
 from worker.interfaces.wasi.resources import drop, resources
 
@@ -35,22 +40,55 @@ NAMES: Final = names_of(
 
 
 class Network:
-    """What ``instance-network`` gives; nothing can be had from it."""
+    """What ``instance-network`` gives; what can be had from it the grant says."""
 
 
 def instance_network(context: Context) -> Value:
-    """A network from which everything is refused."""
+    """The one network there is."""
     return resources(context).add(Network())
 
 
+def _network_again(context: Context, given: tuple[Value, ...], answer: Value) -> None:
+    """A guest rebuilt by replay may go on with the one it has."""
+    if isinstance(answer, U32):
+        resources(context).revive(answer, Network())
+
+
 def denied(context: Context, *given: Value) -> Value:
-    """Sockets are not granted by WASI here."""
+    """Not granted."""
     raise Failure("access-denied")
 
 
 def impossible(context: Context, *given: Value) -> Value:
     """A method of something nobody was ever given."""
     raise Trap("there are no sockets", CONTRACT)
+
+
+def _granted(name: str) -> Call:
+    """A function that hands out something, if the grant has any address."""
+
+    def call(context: Context, *given: Value) -> Value:
+        options = context.grant(WASI).get("sockets", {})
+        if not options.get("connect") and not options.get("listen"):
+            return denied(context)
+        return _method(name)(context, *given)
+
+    return call
+
+
+def _method(name: str, *bound: str) -> Call:
+    """A function of ``tcp_calls``, imported when it is first called."""
+
+    def call(context: Context, *given: Value) -> Value:
+        function: Any = getattr(import_module("worker.interfaces.wasi.tcp_calls"), name)
+        try:
+            return function(*bound, context, *given)  # type: ignore[no-any-return]
+        except OSError as error:
+            from worker.interfaces.wasi.socket_errors import name_of
+
+            raise Failure(name_of(error)) from None
+
+    return call
 
 
 _GETS: Final = "() -> result<{0}, error-code>"
@@ -94,12 +132,17 @@ _UDP: Final = (
 )
 
 
-def _resource(made: Maker, name: str, methods: Table, settings: Table) -> None:
-    table = [(each, signature, impossible) for each, signature in methods]
+def _refused(name: str) -> Call:
+    return impossible
+
+
+def _resource(made: Maker, name: str, methods: Table, settings: Table, call_of: Callable[[str], Call]) -> None:
+    made.methods(name, [(each, signature, call_of(each.replace("-", "_"))) for each, signature in methods])
     for each, kind in settings:
-        table.append((each, _GETS.format(kind), impossible))
-        table.append((f"set-{each}", _SETS.format(kind), impossible))
-    made.methods(name, table)
+        got, set_ = (
+            (_method("get_setting", each), _method("set_setting", each)) if call_of is _method else (impossible,) * 2
+        )
+        made.methods(name, [(each, _GETS.format(kind), got), (f"set-{each}", _SETS.format(kind), set_)])
     made.drop(name, drop)
 
 
@@ -111,46 +154,57 @@ def _network() -> Maker:
 
 def _tcp() -> Maker:
     made = Maker(NAMES, ERRORS)
-    _resource(made, "tcp-socket", _TCP, _TCP_SETTINGS)
+    _resource(made, "tcp-socket", _TCP, _TCP_SETTINGS, _method)
     return made
 
 
 def _udp() -> Maker:
     made = Maker(NAMES, ERRORS)
-    _resource(made, "udp-socket", _UDP, _SETTINGS)
+    _resource(made, "udp-socket", _UDP, _SETTINGS, _refused)
     incoming = ("receive", "(max-results: u64) -> result<list<incoming-datagram>, error-code>")
-    _resource(made, "incoming-datagram-stream", (incoming, ("subscribe", "() -> u32")), ())
+    _resource(made, "incoming-datagram-stream", (incoming, ("subscribe", "() -> u32")), (), _refused)
     outgoing = (
         ("check-send", "() -> result<u64, error-code>"),
         ("send", "(datagrams: list<outgoing-datagram>) -> result<u64, error-code>"),
         ("subscribe", "() -> u32"),
     )
-    _resource(made, "outgoing-datagram-stream", outgoing, ())
+    _resource(made, "outgoing-datagram-stream", outgoing, (), _refused)
     return made
 
 
 def _lookup() -> Maker:
     made = Maker(NAMES, ERRORS)
-    made.add("resolve-addresses", "(network: u32, name: string) -> result<u32, error-code>", denied)
-    following = ("resolve-next-address", "() -> result<option<ip-address>, error-code>")
-    _resource(made, "resolve-address-stream", (following, ("subscribe", "() -> u32")), ())
+    looking_up = "(network: u32, name: string) -> result<u32, error-code>"
+    made.add("resolve-addresses", looking_up, _granted("resolve_addresses"))
+    following = "() -> result<option<ip-address>, error-code>"
+    methods = (
+        ("resolve-next-address", following, _method("resolve_next_address")),
+        ("subscribe", "() -> u32", _method("subscribe_addresses")),
+    )
+    made.methods("resolve-address-stream", methods)
+    made.drop("resolve-address-stream", drop)
     return made
 
 
-def _one(name: str, signature: str, call: object) -> Maker:
+def _one(name: str, signature: str, call: Call, revive: Revive | None = None) -> Maker:
     made = Maker(NAMES, ERRORS)
-    made.add(name, signature, call)  # type: ignore[arg-type]
+    made.add(name, signature, call, revive)
     return made
+
+
+def _instance() -> Maker:
+    return _one("instance-network", "() -> u32", instance_network, _network_again)
 
 
 _CREATE: Final = "(address-family: ip-address-family) -> result<u32, error-code>"
-_DOC: Final = "Sockets are refused (access-denied)."
+_DOC: Final = "TCP, to and from the addresses of the grant; without any it is refused (access-denied)."
+_UDP_DOC: Final = "UDP is refused (access-denied)."
 INTERFACES: Final = (
     _network().interface("wasi:sockets/network", _DOC),
-    _one("instance-network", "() -> u32", instance_network).interface("wasi:sockets/instance-network", _DOC),
-    _one("create-tcp-socket", _CREATE, denied).interface("wasi:sockets/tcp-create-socket", _DOC),
-    _one("create-udp-socket", _CREATE, denied).interface("wasi:sockets/udp-create-socket", _DOC),
+    _instance().interface("wasi:sockets/instance-network", _DOC),
+    _one("create-tcp-socket", _CREATE, _granted("create")).interface("wasi:sockets/tcp-create-socket", _DOC),
+    _one("create-udp-socket", _CREATE, denied).interface("wasi:sockets/udp-create-socket", _UDP_DOC),
     _tcp().interface("wasi:sockets/tcp", _DOC),
-    _udp().interface("wasi:sockets/udp", _DOC),
+    _udp().interface("wasi:sockets/udp", _UDP_DOC),
     _lookup().interface("wasi:sockets/ip-name-lookup", _DOC),
 )
