@@ -10,12 +10,7 @@ import pytest
 
 from tests.interfaces.calling import Host
 from theater.grants import WASI
-from theater.values import U8, U16, U32, U64, Bool, Record, String, Tuple, Value, Variant, bytes_of
-from theater import types, values
-from worker.engine.errors import Trap
-from worker.interfaces.wasi.socket_rights import SOCKETS_MAX, Sockets
-from worker.interfaces.wasi.streams import CHUNK_BYTES
-from worker.interfaces.wasi.waiting import Waker
+from theater.values import U8, U16, U32, U64, Record, Tuple, Value, Variant, bytes_of
 
 TCP, STREAMS, LOOKUP = "wasi:sockets/tcp", "wasi:io/streams", "wasi:sockets/ip-name-lookup"
 IPV4, IPV6 = Variant("ip-address-family", "ipv4", 0), Variant("ip-address-family", "ipv6", 1)
