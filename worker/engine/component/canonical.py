@@ -20,6 +20,20 @@ from worker.engine.component.kinds import KEPT, Enum, Flags, Kind, plain
 SLOT_BYTES: Final = 8
 PARAMS_MAX: Final = 16
 """More flat parameters than this travel in memory."""
+
+NEXT: Final = 8
+"""In the memory of a bridge: where the address of the first free byte is. A random number of its own is at 0."""
+FLOOR: Final = 12
+"""Where the address of the first byte is that a host call may use."""
+PAGES: Final = 16
+"""Where the size of the memory is noted before the host looks."""
+NEED: Final = 20
+"""Where the host says up to which byte it needs the memory."""
+SLOTS: Final = 32
+"""Where flat parameters and results are; behind them the address for a result that is not flat."""
+START: Final = SLOTS + SLOT_BYTES * (PARAMS_MAX + 2)
+"""Where values begin."""
+
 _CORE: Final = {types.S64: "i64", types.U64: "i64", types.F32: "f32", types.F64: "f64"}
 
 

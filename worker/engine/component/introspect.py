@@ -152,9 +152,13 @@ def outline(engine: Any, component: Any) -> tuple[list[Item], list[Item]]:
 
 
 def crossing(found: Shape) -> list[Function]:
-    """Functions that a bridge carries: without resources, with strings or lists. In the order of their numbers there."""
-    own = [item for item in (*found.imports, *found.exports.values()) if item.drops is None]
-    chosen = [item for item in own if _crosses(item)]
+    """Functions that a bridge carries: without resources, with strings or lists. In the order of their numbers there.
+
+    Imported interfaces with resources are handed through whole: their methods must stay beside the types they are of.
+    """
+    whole = {instance for instance, _, _ in found.defines}
+    imports = [item for item in found.imports if item.instance not in whole]
+    chosen = [item for item in (*imports, *found.exports.values()) if item.drops is None and _crosses(item)]
     return sorted(chosen, key=lambda item: (item.is_import, item.instance, item.sig.name))
 
 

@@ -17,29 +17,23 @@ from typing import Any, Final
 import wasmtime
 
 from worker.engine.component import introspect
-from worker.engine.component.canonical import PARAMS_MAX, SLOT_BYTES, flatten
+from worker.engine.component.canonical import FLOOR, NEED, NEXT, PAGES, PARAMS_MAX, SLOT_BYTES, SLOTS, START, flatten
 from worker.engine.component.introspect import GUEST, HOST, Function, Item
 from worker.engine.component.kinds import holds_list
 from worker.engine.component.scope import Scope, Unbridgeable, nominal
 
-NEXT: Final = 8
-"""Where the address of the first free byte is; the random number of this memory is at 0."""
-FLOOR: Final = 12
-"""Where the first byte is that a host call may use."""
-PAGES: Final = 16
-"""Where the size of the memory is noted before the host looks."""
-NEED: Final = 20
-"""Where the host says up to which byte it needs the memory."""
-SLOTS: Final = 32
-"""Where flat parameters and results are; behind them the address for a result that is not flat."""
-START: Final = SLOTS + SLOT_BYTES * (PARAMS_MAX + 1) + 8
 NESTED_COMPONENT: Final = 4
 """The section of a binary that holds one."""
+
+
+def _escaped(number: int) -> str:
+    return "".join(f"\\{byte:02x}" for byte in number.to_bytes(4, "little"))
+
 
 _MEMORY: Final = f"""
   (core module $memory
     (memory $m (export "memory") 1)
-    (data (i32.const {NEXT}) "\\{START:02x}\\00\\00\\00\\{START:02x}\\00\\00\\00\\01\\00\\00\\00")
+    (data (i32.const {NEXT}) "{_escaped(START)}{_escaped(START)}{_escaped(1)}")
     (func $fit (export "fit") (param $end i64) (local $more i64)
       (local.set $more (i64.sub
         (i64.shr_u (i64.add (local.get $end) (i64.const 65535)) (i64.const 16))
@@ -133,9 +127,9 @@ class _Text:
         instances: dict[str, list[Item]] = {}
         for item in self._imports:
             instances.setdefault(item.instance, []).append(item)
-        names = {name: self._imported(name, items) for name, items in instances.items()}
+        names = {instance: self._imported(instance, items) for instance, items in instances.items()}
         lifted = [self._lifted(n, item) for item in self._imports if (n := self._number(item)) is not None]
-        given = [text for name, items in instances.items() for text in self._given(name, names[name], items)]
+        given = [text for instance, items in instances.items() for text in self._given(instance, names, items)]
         parts = [
             *("(component", "(component $nested)", _MEMORY, *self._scope.lines),
             *(self._host(), self._asking(), *lifted),
@@ -150,7 +144,7 @@ class _Text:
     # -- what the guest imports ----------------------------------------------------------------------------------------
 
     def _imported(self, instance: str, items: list[Item]) -> list[str]:
-        """Declare what the guest imports; returns how each is called from then on."""
+        """Declare what the guest imports; returns the identifier of the instance, or of each item without one."""
         scope = self._scope
         if not instance:
             return [scope.declare(item) for item in items]
@@ -163,15 +157,20 @@ class _Text:
             if key is not None and (isinstance(key, int) or nominal(key)) and key not in scope.known:
                 scope.known[key] = made = scope.identifier()
                 scope.lines.append(f'(alias export {name} "{item.name}" (type {made}))')
-        return [f'{name} "{item.name}"' for item in items]
+        return [name]
 
-    def _given(self, instance: str, names: list[str], items: list[Item]) -> list[str]:
+    def _given(self, instance: str, names: dict[str, list[str]], items: list[Item]) -> list[str]:
         """The arguments for the guest's imports: our functions in place of those that cross the bridge."""
-        parts = []
-        for item, name in zip(items, names, strict=True):
-            number = self._number(item)
-            where = f"(func $f{number})" if number is not None else f"({item.sort} {name})"
-            parts.append((item.name, where))
+        known = names[instance]
+        numbers = [self._number(item) for item in items]
+        if instance and not any(number is not None for number in numbers):
+            return [f'(with "{instance}" (instance {known[0]}))']
+        if instance:
+            known = [f'{known[0]} "{item.name}"' for item in items]
+        parts = [
+            (item.name, f"({item.sort} {name})" if number is None else f"(func $f{number})")
+            for item, name, number in zip(items, known, numbers, strict=True)
+        ]
         if not instance:
             return [f'(with "{name}" {where})' for name, where in parts]
         inside = " ".join(f'(export "{name}" {where})' for name, where in parts)

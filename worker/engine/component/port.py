@@ -1,18 +1,23 @@
 """How the component door touches the engine: calling guest functions and offering host functions, with values of ours.
 
 Two implementations: ``stock`` goes through the structures as the package declares them, ``raw`` reads and writes their
-memory itself (design D12). Everything above is the same for both.
+memory itself (design D12). A third, ``bridge``, stands beside one of them in components that are compiled with a bridge
+around them, for the functions that cross it. Everything above is the same for all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from theater.values import Value
 from worker.engine.clock import GuestClock
 from worker.engine.component.handles import Handles
 from worker.engine.component.kinds import Kind
+from worker.engine.errors import StartError
+
+if TYPE_CHECKING:
+    from worker.engine.component.bridge import BridgePort
 
 GuestFunction = Callable[[Sequence[Value]], Value]
 """Raises handles.Mismatch before the guest is entered if values do not fit, what the engine says if it traps."""
@@ -50,3 +55,13 @@ def choose(store: Any, clock: GuestClock, handles: Handles, fast: bool | None) -
     if fast is None:
         fast = raw.unusable() is None
     return raw.RawPort(store, clock, handles) if fast else stock.StockPort(store, clock, handles)
+
+
+def bridge(engine: Any, store: Any, clock: GuestClock) -> BridgePort:
+    """Return the port for what crosses the bridge that a component is compiled with. StartError: none works here."""
+    from worker.engine.component.bridge import BridgePort, unusable
+
+    problem = unusable(engine)
+    if problem is not None:
+        raise StartError("instantiate", f"the package is compiled with a bridge, which does not work here: {problem}")
+    return BridgePort(store, clock)
