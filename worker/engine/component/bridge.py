@@ -2,9 +2,8 @@
 
 The engine does not tell where a component's memory is. So the bridge asks for a random number while it is instantiated
 and keeps it at address 0 of its memory, and the host looks for it at the start of its own process's mappings, when
-first needed. A memory that is limited to 32 bits does not move. ``unusable`` verifies once per process that all of this
-holds, with a memory whose address is known. Only memories of bridges are looked for, and only bridges made here know the
-number.
+first needed. A memory of 32-bit addresses does not move. ``unusable`` verifies once per process that all of this holds,
+with a memory whose address is known.
 
 Functions that do not cross the bridge go through another port.
 """
@@ -87,10 +86,10 @@ class BridgePort:
             self._fit(arena.next)
             memory.write(slots, arena, floor)
             clock.computing = True
-            error = _call(target, context, 0, 0, 0, 0)
+            fault = _call(target, context, 0, 0, 0, 0)
             clock.computing = False
-            if error:
-                raise _fault(error)
+            if fault:
+                raise _fault(fault)
             return UNIT if answer is None else answer.load(memory.view(), at)
 
         return call
@@ -200,7 +199,7 @@ def _taken(params: Sequence[Kind]) -> Callable[[Any], Sequence[Value]]:
     """How the guest's parameters are read."""
     if _is_many(params):
         load = form(types.Tuple(tuple(params)), False).load
-        return lambda view: load(view, _u32.unpack_from(view, SLOTS)[0]).items  # type: ignore[attr-defined, no-any-return]
+        return lambda view: load(view, _u32.unpack_from(view, SLOTS)[0]).items  # type: ignore[attr-defined]
     loads, at = [], SLOTS
     for kind in params:
         size, _, _, load = form(kind, True)

@@ -218,7 +218,7 @@ def _packed(item: types.Primitive, is_flat: bool) -> Form:
         if type(value) is not values.List or (value.element != item and value.items):
             raise _wrong(f"list<{item}>", value)
         count = len(value.items)
-        data = value.items or b"" if is_bytes else Struct(f"<{count}{item.format}").pack(*value.items)
+        data = bytes(value.items) if is_bytes else Struct(f"<{count}{item.format}").pack(*value.items)
         return head.pack(arena.put(data, width), count)
 
     def load(view: Any, at: int) -> Value:

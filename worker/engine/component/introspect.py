@@ -151,6 +151,14 @@ def outline(engine: Any, component: Any) -> tuple[list[Item], list[Item]]:
     return _Reading(engine).outline(component.type)
 
 
+def require_unreserved(engine: Any, component: Any) -> None:
+    """Raise StartError if a package's own component looks like one with a bridge around it: the host would trust it."""
+    names = [*component.type.imports(engine), *component.type.exports(engine)]
+    taken = [name for name in names if name.startswith(BRIDGE)]
+    if taken:
+        raise StartError("compile", f"the component uses the name {taken[0]}: {BRIDGE} is reserved")
+
+
 def crossing(found: Shape) -> list[Function]:
     """Functions that a bridge carries: without resources, with strings or lists. In the order of their numbers there.
 

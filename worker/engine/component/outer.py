@@ -15,15 +15,15 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import wasmtime
+from wasmtime.component import Component
 
 from worker.engine.component import introspect
 from worker.engine.component.canonical import FLOOR, NEED, NEXT, PAGES, PARAMS_MAX, SLOT_BYTES, SLOTS, START, flatten
 from worker.engine.component.introspect import GUEST, HOST, Function, Item
 from worker.engine.component.kinds import holds_list
 from worker.engine.component.scope import Scope, Unbridgeable, nominal
-
-NESTED_COMPONENT: Final = 4
-"""The section of a binary that holds one."""
+from worker.engine.component.sections import hollow, spliced
+from worker.engine.errors import StartError
 
 
 def _escaped(number: int) -> str:
@@ -65,51 +65,20 @@ _MEMORY: Final = f"""
 _OPTIONS: Final = "(memory $m) (realloc $realloc)"
 
 
-def wrapped(engine: Any, wasm: bytes, component: Any) -> bytes:
-    """Return the outer component around a component's binary. Raises Unbridgeable."""
-    found = introspect.shape(engine, component)
-    if found.problems:
-        raise Unbridgeable(found.problems[0])
-    crossing = introspect.crossing(found)
-    if not any(holds_list(kind) for item in crossing for kind in (*item.params, item.result) if kind is not None):
-        raise Unbridgeable("no function takes or returns a list")
-    imports, exports = introspect.outline(engine, component)
+def wrapped(engine: Any, wasm: bytes) -> bytes:
+    """Return the outer component around a component's binary. Unbridgeable: none is possible, or none is worth it."""
     try:
-        shell = bytes(wasmtime.wat2wasm(_Text(imports, exports, crossing).text()))
-    except wasmtime.WasmtimeError as error:
+        component = Component(engine, hollow(wasm))
+        found = introspect.shape(engine, component)
+        introspect.require_unreserved(engine, component)
+        crossing = introspect.crossing(found)
+        sides = [kind for item in crossing for kind in (*item.params, item.result) if kind is not None]
+        if found.problems or not any(map(holds_list, sides)):
+            raise Unbridgeable(*found.problems or ["no function takes or returns a list"])
+        imports, exports = introspect.outline(engine, component)
+        return spliced(bytes(wasmtime.wat2wasm(_Text(imports, exports, crossing).text())), wasm)
+    except (wasmtime.WasmtimeError, StartError, introspect.Unsupported, ValueError) as error:
         raise Unbridgeable(str(error)) from None
-    return splice(shell, wasm)
-
-
-def splice(shell: bytes, inner: bytes) -> bytes:
-    """Put a component in place of the first that another one nests."""
-    at = 8
-    while at < len(shell):
-        size, start = _leb(shell, at + 1)
-        if shell[at] == NESTED_COMPONENT:
-            return b"".join((shell[: at + 1], _as_leb(len(inner)), inner, shell[start + size :]))
-        at = start + size
-    raise Unbridgeable("nothing is nested")
-
-
-def _leb(data: bytes, at: int) -> tuple[int, int]:
-    """A number, and where it ends."""
-    number = shift = 0
-    while True:
-        byte = data[at]
-        number |= (byte & 0x7F) << shift
-        at, shift = at + 1, shift + 7
-        if byte < 0x80:
-            return number, at
-
-
-def _as_leb(number: int) -> bytes:
-    made = bytearray()
-    while number >= 0x80:
-        made.append(number & 0x7F | 0x80)
-        number >>= 7
-    made.append(number)
-    return bytes(made)
 
 
 class _Text:
@@ -261,7 +230,7 @@ def _flat_result(item: Function) -> list[str]:
 def _core_type(item: Function, is_lowered: bool) -> str:
     params, result = _flat_params(item), _flat_result(item)
     if len(result) > 1:
-        params, result = (params + ["i32"], []) if is_lowered else (params, ["i32"])
+        params, result = ([*params, "i32"], []) if is_lowered else (params, ["i32"])
     return " ".join([*(f"(param {each})" for each in params), *(f"(result {each})" for each in result)])
 
 

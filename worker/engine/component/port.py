@@ -18,6 +18,7 @@ from worker.engine.errors import StartError
 
 if TYPE_CHECKING:
     from worker.engine.component.bridge import BridgePort
+    from worker.engine.component.introspect import Function
 
 GuestFunction = Callable[[Sequence[Value]], Value]
 """Raises handles.Mismatch before the guest is entered if values do not fit, what the engine says if it traps."""
@@ -46,6 +47,17 @@ def prepare(kinds: Iterable[Kind]) -> None:
     if raw.unusable() is None:
         for kind in kinds:
             layout.codec(kind)
+
+
+def prepare_bridge(engine: Any, crossing: Iterable[Function]) -> None:
+    """The same for functions that cross a bridge."""
+    from worker.engine.component import bridge
+    from worker.engine.component.canonical import form
+
+    if bridge.unusable(engine) is None:
+        for kind in (kind for item in crossing for kind in (*item.params, item.result) if kind is not None):
+            for is_flat in (True, False):
+                form(kind, is_flat)
 
 
 def choose(store: Any, clock: GuestClock, handles: Handles, fast: bool | None) -> Port:

@@ -34,6 +34,8 @@ class Scope:
         self._numbers: Iterator[int] = count() if outside is None else outside._numbers
         self.known: dict[Nominal, str] = {}
         self.lines: list[str] = []
+        self._declared: set[int] = set()
+        """Resources that have got a name in this scope."""
 
     def identifier(self) -> str:
         """A new one."""
@@ -45,7 +47,9 @@ class Scope:
         if item.resource is not None:
             known = self._find(item.resource)
             self._type(item.name, made, "(sub resource)" if known is None else f"(eq {known})")
-            self.known[item.resource] = made
+            if item.resource not in self._declared:  # another name for it would not fit its methods
+                self._declared.add(item.resource)
+                self.known[item.resource] = made
         elif item.kind is not None:
             bare = self.identifier()
             self.lines.append(f"(type {bare} {self.shape(item.kind)})")
