@@ -166,11 +166,12 @@ def crossing(found: Shape) -> list[Function]:
     """
     whole = {instance for instance, _, _ in found.defines}
     imports = [item for item in found.imports if item.instance not in whole]
-    chosen = [item for item in (*imports, *found.exports.values()) if item.drops is None and _crosses(item)]
+    chosen = [item for item in (*imports, *found.exports.values()) if item.drops is None and crosses(item)]
     return sorted(chosen, key=lambda item: (item.is_import, item.instance, item.sig.name))
 
 
-def _crosses(item: Function) -> bool:
+def crosses(item: Function) -> bool:
+    """Whether a function is one for a bridge."""
     sides = [each for each in (*item.params, item.result) if each is not None]
     return not any(map(holds_handle, sides)) and any(holds_list(each) or holds_text(each) for each in sides)
 

@@ -72,13 +72,17 @@ def wrapped(engine: Any, wasm: bytes) -> bytes:
         found = introspect.shape(engine, component)
         introspect.require_unreserved(engine, component)
         crossing = introspect.crossing(found)
-        sides = [kind for item in crossing for kind in (*item.params, item.result) if kind is not None]
-        if found.problems or not any(map(holds_list, sides)):
+        if found.problems or not pays(crossing):
             raise Unbridgeable(*found.problems or ["no function takes or returns a list"])
         imports, exports = introspect.outline(engine, component)
         return spliced(bytes(wasmtime.wat2wasm(_Text(imports, exports, crossing).text())), wasm)
     except (wasmtime.WasmtimeError, StartError, introspect.Unsupported, ValueError) as error:
         raise Unbridgeable(str(error)) from None
+
+
+def pays(crossing: Sequence[Function]) -> bool:
+    """Whether a bridge is worth it: strings alone are fast without one."""
+    return any(holds_list(kind) for item in crossing for kind in (*item.params, item.result) if kind is not None)
 
 
 class _Text:
