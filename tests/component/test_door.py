@@ -68,11 +68,17 @@ def trap_of(door: ComponentDoor) -> Trap:
     return caught.value
 
 
-def actor(text: str = wit.COUNTER, fast: bool | None = True, **options: Any) -> ComponentDoor:
+def actor(
+    text: str = wit.COUNTER, fast: bool | None = True, host: Answers | None = None, **options: Any
+) -> ComponentDoor:
     """A door with everything checked, as a worker opens it."""
     how: dict[str, Any] = {"grants": {RUNTIME: {}}, "clock": GuestClock(engine()), "fast": fast}
     return ComponentDoor.load(
-        engine(), made(text, fast), options=ActorOptions(**options), answers=Dispatcher(FakeContext()), **how
+        engine(),
+        made(text, fast),
+        options=ActorOptions(**options),
+        answers=host or Dispatcher(FakeContext()),
+        **how,
     )
 
 
@@ -399,9 +405,11 @@ def test_opening_and_closing_leaves_nothing(fast: bool | None) -> None:
     """A thousand instances in one process."""
     import psutil
 
+    host = Dispatcher(FakeContext())  # contexts are kept until the test ends
+
     def rounds(count: int) -> int:
         for _ in range(count):
-            door = actor(fast=fast)
+            door = actor(fast=fast, host=host)
             door.call(f"{API}.bump", cgrf.encode(Tuple((U32(1), U32(2)))))
             door.close()
         return int(psutil.Process().memory_info().rss)
@@ -415,9 +423,11 @@ def test_traps_leave_nothing(fast: bool | None) -> None:
     """Nor do calls that end badly."""
     import psutil
 
+    host = Dispatcher(FakeContext())  # contexts are kept until the test ends
+
     def rounds(count: int) -> int:
         for _ in range(count):
-            door = actor(fast=fast)
+            door = actor(fast=fast, host=host)
             with pytest.raises(Trap):
                 door.call(f"{API}.trap", cgrf.encode(Tuple((U32(1),))))
             door.close()

@@ -147,7 +147,7 @@ def shape(engine: Any, component: Any) -> Shape:
 
 
 def outline(engine: Any, component: Any) -> tuple[list[Item], list[Item]]:
-    """What a component imports, in detail, and the names of what it exports, both in its order. Raises Unsupported."""
+    """What a component imports and exports, in its order. Raises Unsupported."""
     return _Reading(engine).outline(component.type)
 
 
@@ -217,9 +217,10 @@ class _Reading:
         return _with_bridge(found) if is_bridged else found
 
     def outline(self, kind: Any) -> tuple[list[Item], list[Item]]:
-        """Imports in detail, exports by name."""
+        """Imports in detail; exports likewise, but for what is inside instances."""
         given, offered = kind.imports(self._engine), kind.exports(self._engine)
         self._number(given, is_host=True)
+        self._number(offered, is_host=False)
         imports: list[Item] = []
         for name, item in given.items():
             if isinstance(item.ty, wc.ComponentInstanceType):
@@ -227,8 +228,7 @@ class _Reading:
                 imports += [self._item(name, inner, what.ty) for inner, what in inside]
             else:
                 imports.append(self._item("", name, item.ty))
-        exports = [Item("", name, _sort(item.ty)) for name, item in offered.items()]
-        return imports, exports
+        return imports, [self._item("", name, item.ty) for name, item in offered.items()]
 
     def _item(self, instance: str, name: str, kind: Any) -> Item:
         match kind:
@@ -238,6 +238,10 @@ class _Reading:
                 return Item(instance, name, "func", params=params, result=result)
             case wc.ResourceType():
                 return Item(instance, name, "type", resource=self._resource_types.index(kind))
+            case wc.ComponentInstanceType():
+                return Item(instance, name, "instance")
+            case wc.ComponentType() | wc.ModuleType():
+                raise Unsupported("component")
             case _:
                 return Item(instance, name, "type", kind=self._kind(kind))
 
@@ -370,20 +374,6 @@ def _with_bridge(found: Shape) -> Shape:
     imports = tuple(map(placed, found.imports))
     exports = {name: placed(item) for name, item in found.exports.items()}
     return msgspec.structs.replace(found, imports=imports, exports=exports)
-
-
-def _sort(kind: Any) -> str:
-    match kind:
-        case wc.FuncType():
-            return "func"
-        case wc.ComponentInstanceType():
-            return "instance"
-        case wc.ComponentType():
-            return "component"
-        case wc.ModuleType():
-            return "core module"
-        case _:
-            return "type"
 
 
 def _find_init(exports: dict[str, Function]) -> None:

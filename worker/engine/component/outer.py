@@ -107,7 +107,7 @@ class _Text:
             *("(component", "(component $nested)", _MEMORY, *self._scope.lines),
             *(self._host(), self._asking(), *lifted),
             f"(instance $guest (instantiate $nested {' '.join(given)}))",
-            *(self._offering(), *map(_exported, self._exports), ")"),
+            *(self._offering(), *map(self._exported, self._exports), ")"),
         ]
         return "\n".join(parts)
 
@@ -217,9 +217,17 @@ class _Text:
             ]
         )
 
-
-def _exported(item: Item) -> str:
-    return f'(export "{item.name}" ({item.sort} $guest "{item.name}"))'
+    def _exported(self, item: Item) -> str:
+        """One export of the guest's, handed on. A function says its types as they are exported from here."""
+        scope, source = self._scope, f'({item.sort} $guest "{item.name}")'
+        if item.is_function:
+            return f'(export "{item.name}" {source} (func {scope.signature(item)}))'
+        if item.sort == "instance":
+            return f'(export "{item.name}" {source})'
+        made, key = scope.identifier(), item.kind if item.resource is None else item.resource
+        if key is not None and (isinstance(key, int) or nominal(key)):
+            scope.known.setdefault(key, made)
+        return f'(export {made} "{item.name}" {source})'
 
 
 def _flat_params(item: Function) -> list[str]:
