@@ -23,19 +23,8 @@ from wasmtime import _ffi as ffi
 from theater import types
 from theater.values import UNIT, Tuple, Value
 from worker.engine.clock import GuestClock
-from worker.engine.component.canonical import (
-    FLOOR,
-    NEED,
-    NEXT,
-    PAGES,
-    PARAMS_MAX,
-    SLOT_BYTES,
-    SLOTS,
-    START,
-    Arena,
-    flatten,
-    form,
-)
+from worker.engine.component.canonical import Arena, form
+from worker.engine.component.flat import FLOOR, NEED, NEXT, PAGES, PARAMS_MAX, SLOT_BYTES, SLOTS, START, flatten
 from worker.engine.component.handles import Mismatch
 from worker.engine.component.kinds import Kind
 from worker.engine.component.port import Failed, GuestFunction, Serve

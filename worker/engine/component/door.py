@@ -53,6 +53,7 @@ INSTANCES_MAX: Final = 1_000
 REASONS: Final[tuple[tuple[str, str], ...]] = (
     ("`unreachable`", UNREACHABLE),
     ("out of bounds", OUT_OF_BOUNDS),
+    ("out-of-bounds", OUT_OF_BOUNDS),
     ("call stack exhausted", STACK_OVERFLOW),
     ("divide by zero", ARITHMETIC),
     ("integer overflow", ARITHMETIC),

@@ -18,7 +18,7 @@ import wasmtime
 from wasmtime.component import Component
 
 from worker.engine.component import introspect
-from worker.engine.component.canonical import FLOOR, NEED, NEXT, PAGES, PARAMS_MAX, SLOT_BYTES, SLOTS, START, flatten
+from worker.engine.component.flat import FLOOR, NEED, NEXT, PAGES, PARAMS_MAX, SLOT_BYTES, SLOTS, START, flatten
 from worker.engine.component.introspect import GUEST, HOST, Function, Item
 from worker.engine.component.kinds import holds_list
 from worker.engine.component.scope import Scope, Unbridgeable, nominal
