@@ -1,7 +1,8 @@
 """The component door: a call against the Pack door and against wasmtime's own Python layer; bytes in and out.
 
 The same small function (two numbers in, two out) behind all three; then ``list<u8>`` there and back, once through a
-host function inside the guest, so four crossings for ours and for the package's own conversion.
+host function inside the guest, so four crossings: as components are compiled here, without a bridge, for a module of
+the Pack ABI, and for the package's own conversion.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from tests.system import guests
 from theater import cgrf, types, values
 from theater.actor import ActorOptions
 from theater.values import U32, Tuple
+from worker.engine import doors
 from worker.engine.component.door import ComponentDoor
 from worker.engine.config import make_engine
 from worker.engine.pack import PackDoor
@@ -76,26 +78,57 @@ def _stock(engine: Any) -> tuple[Any, Any]:
     return store, made.get_func(store, index)
 
 
+PACK_ECHO = """
+(module
+  (import "test:echo/host" "echo" (func $echo (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1024)
+  (global $next (mut i32) (i32.const 4096))
+  (func (export "__pack_alloc") (param i32) (result i32) (local $at i32)
+    (if (i32.gt_u (global.get $next) (i32.const 50000000)) (then (global.set $next (i32.const 8192))))
+    (local.set $at (i32.and (i32.add (global.get $next) (i32.const 15)) (i32.const -16)))
+    (global.set $next (i32.add (local.get $at) (local.get 0)))
+    (local.get $at))
+  (func (export "__pack_free") (param i32 i32))
+  (func (export "theater:simple/actor.init") (param i32 i32 i32 i32) (result i32) (i32.const 0))
+  (func (export "echo") (param i32 i32 i32 i32) (result i32)
+    (call $echo (local.get 0) (local.get 1) (local.get 2) (local.get 3))))
+"""
+"""The same as a module of the Pack ABI: what it is given it hands to the host, whose answer is its own."""
+
+
 def payloads(engine: Any) -> None:
     """Bytes there and back, through a host function in between."""
-    component = wc.Component(engine, echo.component(types.BYTES, pages=1024))
-    table = Table("list<u8>, four crossings", "component door, µs", "wasmtime's Python layer, µs", "ratio")
+    wasm = bytes(wasmtime.wat2wasm(echo.component(types.BYTES, pages=1024)))
+    component = wc.Component(engine, wasm)
+    doors_of = {
+        "component door": (_Loose, doors.compile_component(engine, wasm)),
+        "without a bridge": (_Loose, component),
+        "Pack door": (PackDoor, wasmtime.Module(engine, PACK_ECHO)),
+    }
+    table = Table("list<u8>, four crossings", *(f"{name}, µs" for name in (*doors_of, "wasmtime's Python layer")))
     for size, count in SIZES.items():
-        options = ActorOptions(memory_bytes=128 << 20)
-        how: dict[str, Any] = {"options": options, "grants": {}, "answers": _Mirror(), "is_replay": True}
-        door = _Loose.load(engine, component, **how)
         given = cgrf.encode(Tuple((values.bytes_of(bytes(size)),)))
-        ours = spread(times_us(lambda door=door, given=given: door.call("echo", given), count, 2))[0]  # type: ignore[misc]
-        store = wasmtime.Store(engine)
-        store.set_epoch_deadline(1 << 60)
-        linker = wc.Linker(engine)
-        with linker.root() as root, root.add_instance("test:echo/host") as instance:
-            instance.add_func("echo", lambda store, data: data)
-        func = linker.instantiate(store, component).get_func(store, "echo")
-        data = bytes(size)
-        stock = spread(times_us(lambda store=store, func=func, data=data: func(store, data), max(1, count // 10), 0))[0]  # type: ignore[misc]
-        table.add(f"{size:,} bytes", ours, stock, stock / ours)
+        taken = [_round_trip(kind, engine, compiled, given, count) for kind, compiled in doors_of.values()]
+        table.add(f"{size:,} bytes", *taken, _stock_round_trip(engine, component, bytes(size), max(1, count // 10)))
     table.show()
+
+
+def _round_trip(kind: Any, engine: Any, compiled: Any, given: bytes, count: int) -> float:
+    options = ActorOptions(memory_bytes=128 << 20, require_metadata=False)
+    door = kind.load(engine, compiled, options=options, grants={}, answers=_Mirror(), is_replay=True)
+    median = spread(times_us(lambda: door.call("echo", given), count, 2))[0]
+    door.close()
+    return median
+
+
+def _stock_round_trip(engine: Any, component: Any, data: bytes, count: int) -> float:
+    store = wasmtime.Store(engine)
+    store.set_epoch_deadline(1 << 60)
+    linker = wc.Linker(engine)
+    with linker.root() as root, root.add_instance("test:echo/host") as instance:
+        instance.add_func("echo", lambda store, data: data)
+    func = linker.instantiate(store, component).get_func(store, "echo")
+    return spread(times_us(lambda: func(store, data), count, 0))[0]
 
 
 if __name__ == "__main__":

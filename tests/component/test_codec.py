@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import pytest
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 from wasmtime import component as wc
 
 from tests.component.echo import component, nameless, nameless_type
+from tests.component.loading import EACH, Loose, compiled, made
 from tests.worker.enginekit import engine
 from theater import cgrf, types, values
 from theater.actor import ActorOptions
@@ -109,27 +109,12 @@ class Mirror:
         return self.answers.pop() if self.answers else data
 
 
-class Loose(ComponentDoor):
-    """A door that does not insist on the actor contract."""
-
-    def _read_signatures(self) -> None:
-        self.functions = {name: item.sig for name, item in self._found.exports.items()}
-
-
-BOTH = pytest.mark.parametrize("fast", [True, False], ids=["raw", "stock"])
-
-
-@cache
-def compiled(kind: Type) -> Any:
-    return wc.Component(engine(), component(kind))
-
-
-def opened(kind: Type, host: Mirror, fast: bool) -> ComponentDoor:
+def opened(kind: Type, host: Mirror, fast: bool | None) -> ComponentDoor:
     how = {"options": ActorOptions(), "grants": {}, "answers": host, "clock": GuestClock(engine()), "is_replay": True}
-    return Loose.load(engine(), compiled(kind), fast=fast, **how)  # type: ignore[arg-type]
+    return Loose.load(engine(), made(component(kind), fast), fast=fast, **how)  # type: ignore[arg-type]
 
 
-def echoed(kind: Type, value: Value, fast: bool) -> Value:
+def echoed(kind: Type, value: Value, fast: bool | None) -> Value:
     host = Mirror()
     door = opened(kind, host, fast)
     try:
@@ -142,9 +127,9 @@ def echoed(kind: Type, value: Value, fast: bool) -> Value:
     return found
 
 
-@BOTH
+@EACH
 @pytest.mark.parametrize(("kind", "examples"), TABLE, ids=[repr(kind)[:40] for kind, _ in TABLE])
-def test_values_cross_the_border(kind: Type, examples: list[Value], fast: bool) -> None:
+def test_values_cross_the_border(kind: Type, examples: list[Value], fast: bool | None) -> None:
     """As they are, there and back."""
     for value in examples:
         assert nameless(echoed(kind, value, fast)) == nameless(value)
@@ -153,7 +138,7 @@ def test_values_cross_the_border(kind: Type, examples: list[Value], fast: bool) 
 def test_types_are_seen_as_they_are() -> None:
     """By introspection, inside other types too."""
     kind = types.Tuple((types.Option(POINT), types.List(SHAPE), types.Result(types.NOTHING, types.BYTES)))
-    (sig,) = [item.sig for item in introspect.shape(engine(), compiled(kind)).imports]
+    (sig,) = [item.sig for item in introspect.shape(engine(), compiled(component(kind))).imports]
 
     assert sig.full_name == "test:echo/host.echo"
     (given,) = sig.params
@@ -162,7 +147,7 @@ def test_types_are_seen_as_they_are() -> None:
     assert sig.results == (given[1],)
 
 
-@BOTH
+@EACH
 @pytest.mark.parametrize(
     ("kind", "value"),
     [
@@ -184,7 +169,7 @@ def test_types_are_seen_as_they_are() -> None:
     ],
     ids=range(15),
 )
-def test_ill_typed_values_are_refused(kind: Type, value: Value, fast: bool) -> None:
+def test_ill_typed_values_are_refused(kind: Type, value: Value, fast: bool | None) -> None:
     """As arguments they are the caller's error, and the guest is not entered; as a host's answer the call ends."""
     good = next((examples[0] for each, examples in TABLE if each == kind), None)
     host = Mirror()
@@ -206,8 +191,8 @@ def test_ill_typed_values_are_refused(kind: Type, value: Value, fast: bool) -> N
     door.close()
 
 
-@BOTH
-def test_the_number_of_values_is_checked(fast: bool) -> None:
+@EACH
+def test_the_number_of_values_is_checked(fast: bool | None) -> None:
     """Too many are as wrong as too few."""
     door = opened(types.U8, Mirror(), fast)
     for items in ((), (values.U8(1), values.U8(2))):
@@ -311,12 +296,12 @@ typed = st.recursive(
 def test_any_value_of_any_type_crosses_the_border(pair: tuple[Type, Value]) -> None:
     """Whatever is nested in what."""
     kind, value = pair
-    for fast in (True, False):
+    for fast in (True, False, None):
         assert nameless(echoed(kind, value, fast)) == nameless(value)
 
 
-@BOTH
-def test_nothing_is_leaked(fast: bool) -> None:
+@EACH
+def test_nothing_is_leaked(fast: bool | None) -> None:
     """Thousands of calls with everything in them: the process does not grow."""
     import psutil
 

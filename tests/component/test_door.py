@@ -1,4 +1,4 @@
-"""The component door: the actor contract, and every way a component can break something. Through both ports."""
+"""The component door: the actor contract, and every way a component can break something. Through each port."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.component import wit
-from tests.component.loading import BOTH, Loose, ask, compiled, loose
+from tests.component.loading import EACH, Loose, ask, compiled, loose, made
 from tests.worker.enginekit import FakeContext, engine, ticking
 from theater import cgrf, types
 from theater.actor import RUNTIME, ActorOptions
@@ -58,7 +58,7 @@ def guest(body: str, pages: int = 1, extra: str = "") -> str:
     """
 
 
-def opened(body: str, host: Answers | None = None, fast: bool | None = None, **options: Any) -> Loose:
+def opened(body: str, host: Answers | None = None, fast: bool | None = True, **options: Any) -> Loose:
     return loose(guest(body), host or Host(), fast, **options)
 
 
@@ -68,19 +68,25 @@ def trap_of(door: ComponentDoor) -> Trap:
     return caught.value
 
 
-def actor(text: str = wit.COUNTER, fast: bool | None = None, **options: Any) -> ComponentDoor:
+def actor(
+    text: str = wit.COUNTER, fast: bool | None = True, host: Answers | None = None, **options: Any
+) -> ComponentDoor:
     """A door with everything checked, as a worker opens it."""
     how: dict[str, Any] = {"grants": {RUNTIME: {}}, "clock": GuestClock(engine()), "fast": fast}
     return ComponentDoor.load(
-        engine(), compiled(text), options=ActorOptions(**options), answers=Dispatcher(FakeContext()), **how
+        engine(),
+        made(text, fast),
+        options=ActorOptions(**options),
+        answers=host or Dispatcher(FakeContext()),
+        **how,
     )
 
 
 # -- the contract ------------------------------------------------------------------------------------------------------
 
 
-@BOTH
-def test_functions_of_the_contract(fast: bool) -> None:
+@EACH
+def test_functions_of_the_contract(fast: bool | None) -> None:
     """The state goes in and comes out; an error is an error."""
     door = actor(fast=fast)
     contract = Contract(door.functions, ActorOptions())
@@ -98,8 +104,8 @@ def test_functions_of_the_contract(fast: bool) -> None:
     door.close()
 
 
-@BOTH
-def test_nested_parameters(fast: bool) -> None:
+@EACH
+def test_nested_parameters(fast: bool | None) -> None:
     """``abi.params: nested``: parameters come in one tuple, of plain functions too."""
     door = actor(fast=fast, nested_params=True)
     contract = Contract(door.functions, ActorOptions(nested_params=True))
@@ -173,7 +179,7 @@ def test_what_init_may_not_look_like(core: str, type_: str) -> None:
 # -- faults ------------------------------------------------------------------------------------------------------------
 
 
-@BOTH
+@EACH
 @pytest.mark.parametrize(
     ("body", "kind", "words"),
     [
@@ -192,7 +198,7 @@ def test_what_init_may_not_look_like(core: str, type_: str) -> None:
         ),
     ],
 )
-def test_faults(body: str, kind: str, words: str, fast: bool) -> None:
+def test_faults(body: str, kind: str, words: str, fast: bool | None) -> None:
     """Each fault has its kind and says what happened; then nothing of the instance can be entered."""
     door = opened(body, fast=fast)
     trap = trap_of(door)
@@ -204,9 +210,9 @@ def test_faults(body: str, kind: str, words: str, fast: bool) -> None:
     door.close()
 
 
-@BOTH
+@EACH
 @pytest.mark.parametrize("error", [ValueError("bad"), SystemExit(3), KeyboardInterrupt(), MemoryError()])
-def test_whatever_a_host_function_raises_ends_the_call(error: BaseException, fast: bool) -> None:
+def test_whatever_a_host_function_raises_ends_the_call(error: BaseException, fast: bool | None) -> None:
     """The engine's Python layer would swallow some of these and let the guest go on."""
 
     def fails() -> Value:
@@ -221,8 +227,8 @@ def test_whatever_a_host_function_raises_ends_the_call(error: BaseException, fas
     door.close()
 
 
-@BOTH
-def test_a_trap_of_a_host_function_keeps_its_kind(fast: bool) -> None:
+@EACH
+def test_a_trap_of_a_host_function_keeps_its_kind(fast: bool | None) -> None:
     """Such as an input that does not fit."""
 
     def fails() -> Value:
@@ -232,8 +238,8 @@ def test_a_trap_of_a_host_function_keeps_its_kind(fast: bool) -> None:
     assert (trap.kind, trap.text) == ("contract", "in host call test:it/host.ask: no")
 
 
-@BOTH
-def test_spinning_meets_its_deadline(fast: bool) -> None:
+@EACH
+def test_spinning_meets_its_deadline(fast: bool | None) -> None:
     """After its budget of ticks."""
     door = opened("(loop (br 0)) unreachable", fast=fast)
     door.arm(3)
@@ -244,8 +250,8 @@ def test_spinning_meets_its_deadline(fast: bool) -> None:
     door.close()
 
 
-@BOTH
-def test_interrupted_by_another_thread(fast: bool) -> None:
+@EACH
+def test_interrupted_by_another_thread(fast: bool | None) -> None:
     """As Terminate does."""
     door = opened("(loop (br 0)) unreachable", fast=fast)
     door.arm(None)
@@ -267,8 +273,8 @@ def test_interrupted_by_another_thread(fast: bool) -> None:
     door.close()
 
 
-@BOTH
-def test_host_calls_do_not_count_as_computing(fast: bool) -> None:
+@EACH
+def test_host_calls_do_not_count_as_computing(fast: bool | None) -> None:
     """Nor does the guest count as computing meanwhile, and again does after."""
     seen: list[bool] = []
     door = opened("(call $ask)", Host(lambda: (seen.append(door.computing), U32(4))[1]), fast)
@@ -279,8 +285,8 @@ def test_host_calls_do_not_count_as_computing(fast: bool) -> None:
     door.close()
 
 
-@BOTH
-def test_memory_cannot_grow_beyond_its_limit(fast: bool) -> None:
+@EACH
+def test_memory_cannot_grow_beyond_its_limit(fast: bool | None) -> None:
     """``memory.grow`` answers -1; what the guest makes of it is the guest's affair."""
     door = opened("(memory.grow (local.get 0))", fast=fast, memory_bytes=4 * PAGE)
 
@@ -343,9 +349,9 @@ ANSWERS = """
 """
 
 
-@BOTH
+@EACH
 @pytest.mark.parametrize("function", ["char", "outside", "utf8", "case"])
-def test_ill_formed_answers_end_the_call(function: str, fast: bool) -> None:
+def test_ill_formed_answers_end_the_call(function: str, fast: bool | None) -> None:
     """A surrogate, a list outside the memory, text that is none, a case there is not: the engine's words are kept."""
     door = loose(ANSWERS, Host(), fast)
     with pytest.raises(Trap) as caught:
@@ -357,8 +363,8 @@ def test_ill_formed_answers_end_the_call(function: str, fast: bool) -> None:
     door.close()
 
 
-@BOTH
-def test_answers_have_a_limit(fast: bool) -> None:
+@EACH
+def test_answers_have_a_limit(fast: bool | None) -> None:
     """That of messages."""
     door = loose(ANSWERS, Host(), fast, message_bytes_max=4096)
     with pytest.raises(Trap, match=r"answer of \d+ bytes exceeds the limit of 4096"):
@@ -366,8 +372,8 @@ def test_answers_have_a_limit(fast: bool) -> None:
     door.close()
 
 
-@BOTH
-def test_large_text(fast: bool) -> None:
+@EACH
+def test_large_text(fast: bool | None) -> None:
     """Of a size that lists cannot have."""
     door = loose(ANSWERS, Host(), fast, message_bytes_max=64 << 20)
 
@@ -375,8 +381,8 @@ def test_large_text(fast: bool) -> None:
     door.close()
 
 
-@BOTH
-def test_large_lists(fast: bool) -> None:
+@pytest.mark.parametrize("fast", [True, False], ids=["raw", "stock"])
+def test_large_lists_without_a_bridge(fast: bool) -> None:
     """The engine has a limit on their items that nobody can set: its words say so."""
     door = loose(ANSWERS, Host(), fast, message_bytes_max=64 << 20)
     with pytest.raises(Trap, match="too much data is being copied"):
@@ -384,8 +390,8 @@ def test_large_lists(fast: bool) -> None:
     door.close()
 
 
-@BOTH
-def test_an_option_of_the_contract_without_state(fast: bool) -> None:
+@EACH
+def test_an_option_of_the_contract_without_state(fast: bool | None) -> None:
     """``init`` of a state nobody declared gets none; a component with another state says what it expected."""
     door = actor(fast=fast)
     given = cgrf.encode(Tuple((Option(types.BYTES, None),)))
@@ -394,14 +400,16 @@ def test_an_option_of_the_contract_without_state(fast: bool) -> None:
     door.close()
 
 
-@BOTH
-def test_opening_and_closing_leaves_nothing(fast: bool) -> None:
+@EACH
+def test_opening_and_closing_leaves_nothing(fast: bool | None) -> None:
     """A thousand instances in one process."""
     import psutil
 
+    host = Dispatcher(FakeContext())  # contexts are kept until the test ends
+
     def rounds(count: int) -> int:
         for _ in range(count):
-            door = actor(fast=fast)
+            door = actor(fast=fast, host=host)
             door.call(f"{API}.bump", cgrf.encode(Tuple((U32(1), U32(2)))))
             door.close()
         return int(psutil.Process().memory_info().rss)
@@ -410,14 +418,16 @@ def test_opening_and_closing_leaves_nothing(fast: bool) -> None:
     assert rounds(1000) - before < 3 << 20
 
 
-@BOTH
-def test_traps_leave_nothing(fast: bool) -> None:
+@EACH
+def test_traps_leave_nothing(fast: bool | None) -> None:
     """Nor do calls that end badly."""
     import psutil
 
+    host = Dispatcher(FakeContext())  # contexts are kept until the test ends
+
     def rounds(count: int) -> int:
         for _ in range(count):
-            door = actor(fast=fast)
+            door = actor(fast=fast, host=host)
             with pytest.raises(Trap):
                 door.call(f"{API}.trap", cgrf.encode(Tuple((U32(1),))))
             door.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.component import resources
-from tests.component.loading import BOTH, Loose, ask, compiled, loose
+from tests.component.loading import EACH, Loose, ask, compiled, loose
 from tests.worker.enginekit import engine
 from theater import cgrf, types, values
 from theater.actor import ActorOptions
@@ -55,17 +55,17 @@ class Clumsy(Things):
         return super()._answer(function, given)
 
 
-def user(fast: bool) -> tuple[Loose, Things]:
+def user(fast: bool | None) -> tuple[Loose, Things]:
     host = Things()
     return loose(resources.USER, host, fast), host
 
 
-def owner(fast: bool) -> Loose:
+def owner(fast: bool | None) -> Loose:
     return loose(resources.OWNER, Things(), fast)
 
 
-@BOTH
-def test_a_guest_makes_uses_and_drops_what_is_the_hosts(fast: bool) -> None:
+@EACH
+def test_a_guest_makes_uses_and_drops_what_is_the_hosts(fast: bool | None) -> None:
     """Each step is a host call with the number, the end too."""
     door, host = user(fast)
 
@@ -78,8 +78,8 @@ def test_a_guest_makes_uses_and_drops_what_is_the_hosts(fast: bool) -> None:
     door.close()
 
 
-@BOTH
-def test_the_hosts_things_pass_through_calls(fast: bool) -> None:
+@EACH
+def test_the_hosts_things_pass_through_calls(fast: bool | None) -> None:
     """Handed out, lent, and handed over: the number stays."""
     door, host = user(fast)
 
@@ -91,8 +91,8 @@ def test_the_hosts_things_pass_through_calls(fast: bool) -> None:
     door.close()
 
 
-@BOTH
-def test_lists_of_handles(fast: bool) -> None:
+@EACH
+def test_lists_of_handles(fast: bool | None) -> None:
     """A list of them is a list of numbers."""
     door, host = user(fast)
     host.sizes = {3: 30, 4: 40}
@@ -101,8 +101,8 @@ def test_lists_of_handles(fast: bool) -> None:
     door.close()
 
 
-@BOTH
-def test_a_host_that_fails_to_drop_ends_the_call(fast: bool) -> None:
+@EACH
+def test_a_host_that_fails_to_drop_ends_the_call(fast: bool | None) -> None:
     """Like any other host function."""
     door = loose(resources.USER, Clumsy(), fast)
     with pytest.raises(Trap, match=r"host function test:res/api\.\[resource-drop\]thing failed: ValueError: no such"):
@@ -110,8 +110,8 @@ def test_a_host_that_fails_to_drop_ends_the_call(fast: bool) -> None:
     door.close()
 
 
-@BOTH
-def test_a_guests_resources_have_numbers(fast: bool) -> None:
+@EACH
+def test_a_guests_resources_have_numbers(fast: bool | None) -> None:
     """From one on, in the order they are handed out; methods take the number."""
     door = owner(fast)
     made = [ask(door, f"{API}.[constructor]counter", U32(start)) for start in (10, 20)]
@@ -121,8 +121,8 @@ def test_a_guests_resources_have_numbers(fast: bool) -> None:
     door.close()
 
 
-@BOTH
-def test_a_guests_resource_ends_once(fast: bool) -> None:
+@EACH
+def test_a_guests_resource_ends_once(fast: bool | None) -> None:
     """Handed over or dropped, it is gone; its destructor runs once."""
     door = owner(fast)
     for start in (10, 20, 30):
@@ -138,8 +138,8 @@ def test_a_guests_resource_ends_once(fast: bool) -> None:
     door.close()
 
 
-@BOTH
-def test_nothing_is_given_away_in_a_call_that_is_refused(fast: bool) -> None:
+@EACH
+def test_nothing_is_given_away_in_a_call_that_is_refused(fast: bool | None) -> None:
     """Neither twice in one call, nor when another value is wrong."""
     door = owner(fast)
     ask(door, f"{API}.[constructor]counter", U32(10))
@@ -151,8 +151,8 @@ def test_nothing_is_given_away_in_a_call_that_is_refused(fast: bool) -> None:
     door.close()
 
 
-@BOTH
-def test_a_destructor_may_trap(fast: bool) -> None:
+@EACH
+def test_a_destructor_may_trap(fast: bool | None) -> None:
     """Then the instance is gone, as after any trap."""
     door = owner(fast)
     ask(door, f"{API}.[constructor]counter", U32(666))
@@ -181,8 +181,8 @@ def test_resources_nobody_provides_are_named() -> None:
             ComponentDoor.load(engine(), compiled(text), options=ActorOptions(), grants={}, answers=Things())
 
 
-@BOTH
-def test_handles_do_not_leak(fast: bool) -> None:
+@EACH
+def test_handles_do_not_leak(fast: bool | None) -> None:
     """Thousands made, lent, handed over and dropped: the process does not grow."""
     import psutil
 

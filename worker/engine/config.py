@@ -22,6 +22,9 @@ KNOBS: Final[tuple[tuple[str, Any], ...]] = (
     ("wasm_relaxed_simd_deterministic", True),
 )
 
+BRIDGE: Final = 1
+"""Which bridge is compiled around components (worker.engine.component.outer): changes with what that does."""
+
 
 def make_config() -> Any:
     """Return a fresh configuration; an engine consumes it."""
@@ -48,7 +51,7 @@ def fingerprint() -> str:
     from importlib.metadata import version  # slow to import, and only the compiler process asks
 
     knobs = ",".join(f"{name}={value}" for name, value in KNOBS)
-    return f"wasmtime {version('wasmtime')} {platform.machine()} {_processor()} {knobs}"
+    return f"wasmtime {version('wasmtime')} {platform.machine()} {_processor()} {knobs},bridge={BRIDGE}"
 
 
 def _processor() -> str:

@@ -8,7 +8,7 @@ can be entered again.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import wasmtime
 from wasmtime import component as wc
@@ -42,6 +42,9 @@ from worker.engine.errors import (
 from worker.engine.pack import INIT, MESSAGE_CHARS_MAX, Answers, GuestError, Returned
 from worker.interfaces import registry
 
+if TYPE_CHECKING:
+    from worker.engine.component.bridge import BridgePort
+
 TABLES_MAX: Final = 1_000
 MEMORIES_MAX: Final = 1_000
 INSTANCES_MAX: Final = 1_000
@@ -50,6 +53,7 @@ INSTANCES_MAX: Final = 1_000
 REASONS: Final[tuple[tuple[str, str], ...]] = (
     ("`unreachable`", UNREACHABLE),
     ("out of bounds", OUT_OF_BOUNDS),
+    ("out-of-bounds", OUT_OF_BOUNDS),
     ("call stack exhausted", STACK_OVERFLOW),
     ("divide by zero", ARITHMETIC),
     ("integer overflow", ARITHMETIC),
@@ -85,6 +89,7 @@ class ComponentDoor:
         self._calls: dict[str, tuple[port.GuestFunction, int]] = {}
         self._plain: frozenset[str] = frozenset()
         self._imports: Imports | None = None
+        self._bridge: BridgePort | None = None
 
     # -- coming and going ------------------------------------------------------------------------------------------
 
@@ -118,6 +123,8 @@ class ComponentDoor:
         door._shape, door._found = shape, found
         door._handles = Handles(store, found.resources)
         door._port = port.choose(store, clock, door._handles, fast)
+        if found.is_bridged:
+            door._bridge = port.bridge(engine, store, clock)
         try:
             door._instantiate(engine, compiled, answers)
             step("signatures")
@@ -203,16 +210,23 @@ class ComponentDoor:
         if found.drops is not None:
             call = self._dropping(found)
         else:
-            instance, store = self._instance, self._store
-            parent = instance.get_export_index(store, found.instance) if found.instance else None
-            index = instance.get_export_index(store, found.sig.name, parent)
-            func = instance.get_func(store, index)._func
-            call = self._port.guest_function(func, found.params, found.result)
+            if found.bridge and self._bridge is not None:
+                func = self._function(introspect.GUEST, found.bridge)
+                call = self._bridge.guest_function(func, found.params, found.result)
+            else:
+                func = self._function(found.instance, found.sig.name)
+                call = self._port.guest_function(func, found.params, found.result)
         bound = call, len(found.params)
         if function == WASI_HANDLER:
             bound = http.serving(call, self._answered), 1
         self._calls[function] = bound
         return bound
+
+    def _function(self, instance: str, name: str) -> Any:
+        """An exported function, as the library knows it."""
+        made, store = self._instance, self._store
+        parent = made.get_export_index(store, instance) if instance else None
+        return made.get_func(store, made.get_export_index(store, name, parent))._func
 
     def _dropping(self, found: Function) -> port.GuestFunction:
         (kind,) = found.params
@@ -242,12 +256,15 @@ class ComponentDoor:
             instances=INSTANCES_MAX,
         )
         self._answer = _with_values(answers)
-        self._imports = imports = Imports(self._found, self._port, self.clock, self._answered, self._host_failed)
+        ports = self._port, self._bridge
+        self._imports = imports = Imports(self._found, *ports, self.clock, self._answered, self._host_failed)
         linker = wc.Linker(engine)
         try:
             imports.define(linker)
             self.clock.computing = True
             self._instance = linker.instantiate(self._store, compiled)
+            if self._bridge is not None:
+                self._bridge.room(self._function(introspect.GUEST, "room"))
         except Exception as error:
             raise StartError("instantiate", self._stopped(error).text) from error
         finally:

@@ -19,7 +19,20 @@ from wasmtime import component as wc
 from theater import types
 from theater.metadata import FunctionSig
 from worker.engine import module
-from worker.engine.component.kinds import ENUM, RECORD, VARIANT, Enum, Flags, Handle, Kind, named, plain
+from worker.engine.component.kinds import (
+    ENUM,
+    RECORD,
+    VARIANT,
+    Enum,
+    Flags,
+    Handle,
+    Kind,
+    holds_handle,
+    holds_list,
+    holds_text,
+    named,
+    plain,
+)
 from worker.engine.errors import StartError
 
 NAMES_MAX: Final = 10_000
@@ -27,6 +40,10 @@ ACTOR: Final = "theater:simple/actor"
 INIT: Final = f"{ACTOR}.init"
 MIGRATE: Final = f"{ACTOR}.migrate"
 DROP: Final = "[resource-drop]"
+BRIDGE: Final = "theater:bridge/"
+HOST: Final = f"{BRIDGE}host"
+GUEST: Final = f"{BRIDGE}guest"
+"""Instances that a bridge has for itself (worker.engine.component.outer)."""
 
 _PRIMITIVES: Final[dict[type, Kind]] = {
     wc.Bool: types.BOOL,
@@ -73,6 +90,9 @@ class Function(msgspec.Struct, frozen=True):
     result: Kind | None
     drops: int | None = None
     """The resource that it ends, if that is what it does: there is no such function in the component then."""
+    is_import: bool = False
+    bridge: str = ""
+    """The function that stands for it on the bridge, if it crosses one."""
 
 
 class Shape(msgspec.Struct, frozen=True):
@@ -88,6 +108,28 @@ class Shape(msgspec.Struct, frozen=True):
     """Imports that cannot be served: of types that are not supported, or of other things than functions."""
     warnings: tuple[str, ...]
     """Exports that cannot be called."""
+    is_bridged: bool = False
+    """There is a bridge around the package's own component."""
+
+
+class Item(msgspec.Struct, frozen=True):
+    """One thing that a component imports or exports, as its text has to say it: types without their names."""
+
+    instance: str
+    name: str
+    sort: str
+    """What component text calls it: ``func``, ``type``, ``instance``."""
+    kind: Kind | None = None
+    """The type that it is, if it is one."""
+    resource: int | None = None
+    """The number of the resource that it is, if it is one."""
+    params: tuple[tuple[str, Kind], ...] = ()
+    result: Kind | None = None
+
+    @property
+    def is_function(self) -> bool:
+        """A function, not a type."""
+        return self.sort == "func"
 
 
 _shapes: Final[WeakKeyDictionary[Any, Shape]] = WeakKeyDictionary()
@@ -102,6 +144,36 @@ def shape(engine: Any, component: Any) -> Shape:
         except (TypeError, NotImplementedError, RecursionError) as error:  # types the package does not know
             raise StartError("link", f"the component's types cannot be read: {error}") from None
     return known
+
+
+def outline(engine: Any, component: Any) -> tuple[list[Item], list[Item]]:
+    """What a component imports and exports, in its order. Raises Unsupported."""
+    return _Reading(engine).outline(component.type)
+
+
+def require_unreserved(engine: Any, component: Any) -> None:
+    """Raise StartError if a package's own component looks like one with a bridge around it: the host would trust it."""
+    names = [*component.type.imports(engine), *component.type.exports(engine)]
+    taken = [name for name in names if name.startswith(BRIDGE)]
+    if taken:
+        raise StartError("compile", f"the component uses the name {taken[0]}: {BRIDGE} is reserved")
+
+
+def crossing(found: Shape) -> list[Function]:
+    """Functions that a bridge carries: without resources, with strings or lists. In the order of their numbers there.
+
+    Imported interfaces with resources are handed through whole: their methods must stay beside the types they are of.
+    """
+    whole = {instance for instance, _, _ in found.defines}
+    imports = [item for item in found.imports if item.instance not in whole]
+    chosen = [item for item in (*imports, *found.exports.values()) if item.drops is None and crosses(item)]
+    return sorted(chosen, key=lambda item: (item.is_import, item.instance, item.sig.name))
+
+
+def crosses(item: Function) -> bool:
+    """Whether a function is one for a bridge."""
+    sides = [each for each in (*item.params, item.result) if each is not None]
+    return not any(map(holds_handle, sides)) and any(holds_list(each) or holds_text(each) for each in sides)
 
 
 def interface_of(instance: str) -> str:
@@ -124,22 +196,54 @@ class _Reading:
         problems: list[str] = []
         warnings: list[str] = []
         given, offered = kind.imports(self._engine), kind.exports(self._engine)
+        is_bridged = given.pop(HOST, None) is not None and offered.pop(GUEST, None) is not None
         self._number(given, is_host=True)
         self._number(offered, is_host=False)
-        imports = [*self._functions(given, problems), *self._drops(is_host=True)]
+        imports = [*self._functions(given, problems, is_import=True), *self._drops(is_host=True)]
         own = [*self._functions(offered, warnings), *self._drops(is_host=False)]
         exports = {item.sig.full_name: self._finished(item) for item in own if _is_own(item)}
         _find_init(exports)
         problems = [f"import {text}" for text in problems]
         warnings = [f"export {text}: nobody can call it" for text in warnings]
-        return Shape(
+        found = Shape(
             tuple(map(self._finished, imports)),
             exports,
             tuple(self._resources),
             tuple(self._defines),
             tuple(problems),
             tuple(warnings),
+            is_bridged,
         )
+        return _with_bridge(found) if is_bridged else found
+
+    def outline(self, kind: Any) -> tuple[list[Item], list[Item]]:
+        """Imports in detail; exports likewise, but for what is inside instances."""
+        given, offered = kind.imports(self._engine), kind.exports(self._engine)
+        self._number(given, is_host=True)
+        self._number(offered, is_host=False)
+        imports: list[Item] = []
+        for name, item in given.items():
+            if isinstance(item.ty, wc.ComponentInstanceType):
+                inside = item.ty.exports(self._engine).items()
+                imports += [self._item(name, inner, what.ty) for inner, what in inside]
+            else:
+                imports.append(self._item("", name, item.ty))
+        return imports, [self._item("", name, item.ty) for name, item in offered.items()]
+
+    def _item(self, instance: str, name: str, kind: Any) -> Item:
+        match kind:
+            case wc.FuncType():
+                params = tuple((label, self._kind(each)) for label, each in kind.params)
+                result = None if kind.result is None else self._kind(kind.result)
+                return Item(instance, name, "func", params=params, result=result)
+            case wc.ResourceType():
+                return Item(instance, name, "type", resource=self._resource_types.index(kind))
+            case wc.ComponentInstanceType():
+                return Item(instance, name, "instance")
+            case wc.ComponentType() | wc.ModuleType():
+                raise Unsupported("component")
+            case _:
+                return Item(instance, name, "type", kind=self._kind(kind))
 
     # -- resources and names -------------------------------------------------------------------------------------------
 
@@ -178,7 +282,7 @@ class _Reading:
 
     # -- functions -----------------------------------------------------------------------------------------------------
 
-    def _functions(self, items: dict[str, Any], problems: list[str]) -> list[Function]:
+    def _functions(self, items: dict[str, Any], problems: list[str], is_import: bool = False) -> list[Function]:
         found: list[Function] = []
         for name, item in list(items.items())[:NAMES_MAX]:
             match item.ty:
@@ -190,7 +294,7 @@ class _Reading:
                             self._add(found, problems, name, inner, what.ty)
                 case wc.ComponentType() | wc.ModuleType():
                     problems.append(f"{name}: expected functions, or an interface of them")
-        return found
+        return [msgspec.structs.replace(each, is_import=True) for each in found] if is_import else found
 
     def _add(self, found: list[Function], problems: list[str], instance: str, name: str, kind: Any) -> None:
         interface = interface_of(instance)
@@ -215,7 +319,7 @@ class _Reading:
             tuple((label, plain(each)) for label, each in zip(labels, params, strict=True)),
             () if result is None else (plain(result),),
         )
-        return Function(item.instance, sig, params, result, item.drops)
+        return Function(item.instance, sig, params, result, item.drops, item.is_import)
 
     # -- types ---------------------------------------------------------------------------------------------------------
 
@@ -257,6 +361,19 @@ class _Reading:
             if known == resource:
                 return Handle(number, is_own)
         raise Unsupported("a resource without a name")
+
+
+def _with_bridge(found: Shape) -> Shape:
+    """Say which functions cross the bridge."""
+    numbers = {(item.is_import, item.sig.full_name, item.instance): f"f{n}" for n, item in enumerate(crossing(found))}
+
+    def placed(item: Function) -> Function:
+        name = numbers.get((item.is_import, item.sig.full_name, item.instance), "")
+        return msgspec.structs.replace(item, bridge=name) if name else item
+
+    imports = tuple(map(placed, found.imports))
+    exports = {name: placed(item) for name, item in found.exports.items()}
+    return msgspec.structs.replace(found, imports=imports, exports=exports)
 
 
 def _find_init(exports: dict[str, Function]) -> None:

@@ -91,11 +91,25 @@ def named(kind: Kind, names: Mapping[Kind, str | None]) -> Kind:
 
 def holds_handle(kind: Kind) -> bool:
     """Whether a resource occurs in values of a kind."""
+    return _holds(kind, lambda each: isinstance(each, Handle))
+
+
+def holds_list(kind: Kind) -> bool:
+    """Whether a list occurs in values of a kind."""
+    return _holds(kind, lambda each: isinstance(each, types.List))
+
+
+def holds_text(kind: Kind) -> bool:
+    """Whether a string occurs in values of a kind."""
+    return _holds(kind, lambda each: each == types.STRING)
+
+
+def _holds(kind: Kind, is_it: Callable[[Kind], bool]) -> bool:
     found = False
 
     def look(each: Kind) -> Kind:
         nonlocal found
-        found = found or isinstance(each, Handle)
+        found = found or is_it(each)
         return mapped(each, look)
 
     look(kind)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import wasmtime
 from wasmtime import _ffi as ffi
@@ -12,8 +12,11 @@ from wasmtime import component as wc
 
 from theater.values import U32, Tuple, Value
 from worker.engine.clock import GuestClock
-from worker.engine.component.introspect import Function, Resource, Shape
+from worker.engine.component.introspect import HOST, Function, Resource, Shape
 from worker.engine.component.port import Failed, Port, Serve
+
+if TYPE_CHECKING:
+    from worker.engine.component.bridge import BridgePort
 
 Answer = Callable[[str, str, Value], Value]
 """Interface, function and input of a host call; returns the output."""
@@ -24,12 +27,30 @@ _NOTHING_TO_FINALIZE: Final = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(lambda dat
 """Callbacks belong to whoever links."""
 
 
+def _never(*arguments: Any) -> int:
+    fault = wasmtime.WasmtimeError("a function that crosses the bridge was called beside it")
+    return int(ctypes.cast(fault._consume(), ctypes.c_void_p).value or 0)
+
+
+_NEVER: Final = ffi.wasmtime_component_func_callback_t(_never)
+"""What is defined under the own name of a function that crosses the bridge."""
+
+
 class Imports:
     """The imports of one instance. Must be kept for as long as the guest may call them."""
 
-    def __init__(self, found: Shape, port: Port, clock: GuestClock, answer: Answer, failed: HostFailed) -> None:
+    def __init__(
+        self,
+        found: Shape,
+        port: Port,
+        bridge: BridgePort | None,
+        clock: GuestClock,
+        answer: Answer,
+        failed: HostFailed,
+    ) -> None:
         self._found = found
         self._port = port
+        self._bridge = bridge
         self._clock = clock
         self._answer = answer
         self._failed = failed
@@ -51,6 +72,9 @@ class Imports:
                     continue
                 with root.add_instance(name) as instance:
                     self._fill(instance, resources.get(name, []), functions.get(name, []))
+            if self._bridge is not None:
+                with root.add_instance(HOST) as instance:
+                    self._fill_bridge(instance, self._bridge)
 
     def _fill(self, instance: Any, resources: list[tuple[str, int]], functions: list[Function]) -> None:
         for name, number in resources:
@@ -58,12 +82,24 @@ class Imports:
         for function in functions:
             self._function(instance, function)
 
+    def _fill_bridge(self, instance: Any, bridge: BridgePort) -> None:
+        """Define what the bridge asks of the host: functions of the guest's imports under names of its own."""
+        self._add(instance, "nonce", bridge.nonce())
+        self._add(instance, "resume", bridge.resume(lambda error: self._failed("resume", error)))
+        for item in self._found.imports:
+            if item.bridge:
+                self._add(instance, item.bridge, self._made(bridge, item))
+
     def _function(self, instance: Any, function: Function) -> None:
-        interface, name = function.sig.interface, function.sig.name
+        self._add(instance, function.sig.name, _NEVER if function.bridge else self._made(self._port, function))
+
+    def _made(self, port: Port, function: Function) -> Any:
         full_name = function.sig.full_name
-        serve = self._serve(interface, name)
+        serve = self._serve(function.sig.interface, function.sig.name)
         failed: Failed = lambda error: self._failed(full_name, error)  # noqa: E731
-        callback = self._port.host_function(function.params, function.result, serve, failed)
+        return port.host_function(function.params, function.result, serve, failed)
+
+    def _add(self, instance: Any, name: str, callback: Any) -> None:
         self._kept.append(callback)
         encoded = name.encode()
         _check(

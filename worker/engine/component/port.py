@@ -1,18 +1,24 @@
 """How the component door touches the engine: calling guest functions and offering host functions, with values of ours.
 
 Two implementations: ``stock`` goes through the structures as the package declares them, ``raw`` reads and writes their
-memory itself (design D12). Everything above is the same for both.
+memory itself (design D12). A third, ``bridge``, stands beside one of them in components that are compiled with a bridge
+around them, for the functions that cross it. Everything above is the same for all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from theater.values import Value
 from worker.engine.clock import GuestClock
 from worker.engine.component.handles import Handles
 from worker.engine.component.kinds import Kind
+from worker.engine.errors import StartError
+
+if TYPE_CHECKING:
+    from worker.engine.component.bridge import BridgePort
+    from worker.engine.component.introspect import Function
 
 GuestFunction = Callable[[Sequence[Value]], Value]
 """Raises handles.Mismatch before the guest is entered if values do not fit, what the engine says if it traps."""
@@ -43,6 +49,17 @@ def prepare(kinds: Iterable[Kind]) -> None:
             layout.codec(kind)
 
 
+def prepare_bridge(engine: Any, crossing: Iterable[Function]) -> None:
+    """The same for functions that cross a bridge."""
+    from worker.engine.component import bridge
+    from worker.engine.component.canonical import form
+
+    if bridge.unusable(engine) is None:
+        for kind in (kind for item in crossing for kind in (*item.params, item.result) if kind is not None):
+            for is_flat in (True, False):
+                form(kind, is_flat)
+
+
 def choose(store: Any, clock: GuestClock, handles: Handles, fast: bool | None) -> Port:
     """Return the raw port if it works here, else the stock one; ``fast`` True or False insists."""
     from worker.engine.component import raw, stock
@@ -50,3 +67,13 @@ def choose(store: Any, clock: GuestClock, handles: Handles, fast: bool | None) -
     if fast is None:
         fast = raw.unusable() is None
     return raw.RawPort(store, clock, handles) if fast else stock.StockPort(store, clock, handles)
+
+
+def bridge(engine: Any, store: Any, clock: GuestClock) -> BridgePort:
+    """Return the port for what crosses the bridge that a component is compiled with. StartError: none works here."""
+    from worker.engine.component.bridge import BridgePort, unusable
+
+    problem = unusable(engine)
+    if problem is not None:
+        raise StartError("instantiate", f"the package is compiled with a bridge, which does not work here: {problem}")
+    return BridgePort(store, clock)
