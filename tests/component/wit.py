@@ -68,4 +68,14 @@ COUNTER = """
 """
 """A counter: state u32; bump(by), fail, trap, spin, log, and ``plain``, which knows no state."""
 
-
+_WEIGH = """(func $weigh (param "data" (list u8)) (result u32) (canon lift (core func $guest "weigh")
+    (memory (core memory $libc "memory")) (realloc (core func $libc "realloc"))))
+  (instance $actor"""
+_WEIGHS = """(func (export "weigh") (param i32 i32) (result i32) (local.get 1))
+    (func (export "plain")"""
+LISTING = (
+    COUNTER.replace('(func (export "plain")', _WEIGHS)
+    .replace("(instance $actor", _WEIGH, 1)
+    .replace('(export "plain" (func $plain))', '(export "plain" (func $plain)) (export "weigh" (func $weigh))')
+)
+"""The same with ``weigh``, which tells how many bytes it is given: so it is compiled with a bridge around it."""

@@ -28,12 +28,12 @@ children:
 """
 
 
-@pytest.fixture
-def tree() -> Iterator[RunningTree]:
+@pytest.fixture(params=[wit.COUNTER, wit.LISTING], ids=["plain", "bridge"])
+def tree(request: pytest.FixtureRequest) -> Iterator[RunningTree]:
     """Counters: three components and a module."""
     home = Path(tempfile.mkdtemp(prefix="th"))
     guests.write_all(home)
-    (home / "counter.component.wat").write_text(wit.COUNTER)
+    (home / "counter.component.wat").write_text(request.param)
     running = RunningTree(home, TREE)
     yield running
     running.stop()
