@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from theater.grants import WASI
 from theater.values import U8, U16, U32, U64, Bool, Record, String, Tuple, Value, Variant, bytes_of
 from worker.engine.errors import Trap
 from worker.interfaces import registry
+from worker.interfaces.wasi import waiting
 from worker.interfaces.wasi.resources import Resources
 from worker.interfaces.wasi.socket_rights import SOCKETS_MAX, Sockets
 from worker.interfaces.wasi.streams import CHUNK_BYTES
@@ -261,7 +263,12 @@ def test_an_idle_connection_wakes_nobody(guest: Guest, server: socket.socket, mo
     sockets = guest.host.context.service(Sockets)
     wire = next(iter(sockets._wires))
     changed = guest.host.context.service(Waker).changed
-    monkeypatch.setattr(wire, "_changed", lambda: (told.append(1), changed()))
+
+    def tell() -> None:
+        told.append(1)
+        changed()
+
+    monkeypatch.setattr(wire, "_changed", tell)
     with accepted(server) as peer:
         pollable = guest.call(STREAMS, "[method]input-stream.subscribe", reader)
         assert guest.host.call("wasi:io/poll", "[method]pollable.ready", pollable) == Bool(False)
@@ -360,8 +367,9 @@ def test_listen_and_accept(guest: Guest) -> None:
         assert guest.tcp("is-listening", connection) == Bool(False)
 
 
-def test_a_waiting_guest_is_woken(guest: Guest) -> None:
-    """By the connection, not by looking again: accept waits as a guest does."""
+def test_a_waiting_guest_is_woken(guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the connection, not by looking again from time to time."""
+    monkeypatch.setattr(waiting, "LOOK_AGAIN_S", 3600)
     sock, at_port = guest.listening()
     client = socket.socket()
     timer = threading.Timer(0.1, lambda: client.connect(("127.0.0.1", at_port)))
@@ -370,6 +378,31 @@ def test_a_waiting_guest_is_woken(guest: Guest) -> None:
     assert not isinstance(guest.tcp("accept", sock), str)
     timer.join()
     client.close()
+
+
+def descriptors(guest: Guest) -> int:
+    """How many are open when the IO thread has done what it was to do."""
+    done = threading.Event()
+    guest.host.context.service(Sockets)._loop.call(done.set)
+    assert done.wait(WAIT_S)
+    return len(os.listdir("/proc/self/fd"))
+
+
+def test_nothing_stays_open(guest: Guest, server: socket.socket) -> None:
+    """Connections that were waited for, and are dropped in any order, leave no descriptor behind."""
+    guest.connected(port(server))
+    first = accepted(server)
+    before = descriptors(guest)
+    for turn in range(SOCKETS_MAX * 2):
+        other = guest.connected(port(server))
+        accepted(server).close()
+        assert guest.read(other[1]) == "closed"
+        kinds = list(zip(("tcp-socket", "input-stream", "output-stream"), other, strict=True))
+        for kind, handle in kinds[turn % 3 :] + kinds[: turn % 3]:
+            guest.drop(kind, handle)
+
+    assert descriptors(guest) == before
+    first.close()
 
 
 def test_port_is_free_after_the_drop(guest: Guest) -> None:
@@ -504,7 +537,7 @@ def looked_up(guest: Guest, name: str) -> Any:
     if isinstance(stream, str):
         return stream
     guest.block(guest.call(LOOKUP, "[method]resolve-address-stream.subscribe", stream))
-    found = []
+    found: list[Any] = []
     while True:
         answer = guest.call(LOOKUP, "[method]resolve-address-stream.resolve-next-address", stream)
         if isinstance(answer, str):
@@ -532,6 +565,7 @@ def test_other_names(make: Callable[..., Guest]) -> None:
     assert looked_up(guest, "example.com") == "access-denied"
     assert looked_up(guest, "no name") == "invalid-argument"
     assert looked_up(guest, "") == "invalid-argument"
+    assert looked_up(guest, "ä" * 300) == "invalid-argument"
     assert looked_up(guest, "nowhere.invalid") in ("name-unresolvable", "temporary-resolver-failure")
     (found,) = looked_up(guest, "::1")
     assert found.case == "ipv6"
