@@ -10,7 +10,7 @@ import pytest
 from supervisor.fleet.permits import beyond
 from tests.config.conftest import Desk
 from theater.config import load_manifest
-from theater.grants import TCP
+from theater.grants import TCP, WASI
 
 MANIFEST = """
 name = "it"
@@ -134,3 +134,19 @@ def test_defaults_may_be_more_than_the_parent_has() -> None:
 def test_a_child_of_a_parent_without_the_grant() -> None:
     """It gets none."""
     assert beyond({}, {TCP: {}}) == ["tcp"]
+
+
+def test_sockets_of_wasi(desk: Desk) -> None:
+    """The same patterns, in the grant wasi."""
+    text = MANIFEST.replace('"tcp"', '"wasi"') + 'sockets = {connect = ["*.example.com:443"], listen = ["[::1]:*"]}'
+    found = load_manifest(desk.write("actor.toml", text), {}).grants[WASI]
+
+    assert found == {"sockets": {"connect": ["*.example.com:443"], "listen": ["[::1]:*"]}}
+
+
+def test_sockets_of_wasi_that_are_no_addresses(desk: Desk) -> None:
+    """The file is refused, with the place."""
+    text = MANIFEST.replace('"tcp"', '"wasi"') + 'sockets = {connect = ["example.com"]}'
+    (problem,) = desk.manifest_problems(text)
+
+    assert "sockets.connect[0]: expected a pattern such as" in problem

@@ -7,7 +7,9 @@ granted and everything outside gone.
 from __future__ import annotations
 
 import shutil
+import socket
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from tests.guests import wat
 from tests.guests.pack import encode, ok, u32
 from tests.interfaces.calling import Host
 from tests.interfaces.test_http import NOTHING, some
+from tests.interfaces.test_wasi_sockets import TCP, at
 from tests.replay import recording
 from theater import cgrf, http, types, values
 from theater.grants import HTTP, HTTP_CLIENT, PREVIEW_1, WASI
@@ -91,13 +94,34 @@ def files(ask: Ask) -> None:
     ask(FILES, "[resource-drop]descriptor", made)
 
 
+@cache
+def free_port() -> int:
+    """A port that was free: what a guest says must be the same each time."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
 def sockets(ask: Ask) -> None:
-    """Refused, and that is recorded."""
+    """A guest that talks to itself; what it may not have."""
     network = ask("wasi:sockets/instance-network", "instance-network")
     family = Variant("ip-address-family", "ipv4", 0)
-    ask("wasi:sockets/tcp-create-socket", "create-tcp-socket", family)
     ask("wasi:sockets/udp-create-socket", "create-udp-socket", family)
     ask("wasi:sockets/ip-name-lookup", "resolve-addresses", network, String("example.com"))
+    listener = ask("wasi:sockets/tcp-create-socket", "create-tcp-socket", family)
+    ask(TCP, "[method]tcp-socket.start-bind", listener, network, at(free_port()))
+    ask(TCP, "[method]tcp-socket.finish-bind", listener)
+    ask(TCP, "[method]tcp-socket.start-listen", listener)
+    ask(TCP, "[method]tcp-socket.finish-listen", listener)
+    client = ask("wasi:sockets/tcp-create-socket", "create-tcp-socket", family)
+    ask(TCP, "[method]tcp-socket.start-connect", client, network, at(free_port()))
+    ask(POLL, "[method]pollable.block", ask(TCP, "[method]tcp-socket.subscribe", client))
+    _, writer = ask(TCP, "[method]tcp-socket.finish-connect", client).items
+    ask(POLL, "[method]pollable.block", ask(TCP, "[method]tcp-socket.subscribe", listener))
+    _, reader, _ = ask(TCP, "[method]tcp-socket.accept", listener).items
+    ask(STREAMS, "[method]output-stream.blocking-write-and-flush", writer, bytes_of(b"hello"))
+    ask(STREAMS, "[method]input-stream.blocking-read", reader, U64(100))
+    ask(TCP, "[method]tcp-socket.local-address", client)
+    ask(TCP, "[resource-drop]tcp-socket", listener)
     ask("wasi:sockets/network", "[resource-drop]network", network)
 
 
@@ -125,7 +149,12 @@ SCENES = [cli, time_and_chance, files, sockets, requests]
 
 def grants(directory: Path) -> dict[str, dict[str, Any]]:
     """Everything WASI can give."""
-    granted = {"environment": {"A": "1"}, "directories": [{"host": str(directory), "guest": "/d", "write": True}]}
+    local = ["127.0.0.1:*"]
+    granted = {
+        "environment": {"A": "1"},
+        "directories": [{"host": str(directory), "guest": "/d", "write": True}],
+        "sockets": {"connect": local, "listen": local},
+    }
     return {WASI: granted, HTTP: {}, HTTP_CLIENT: {"allow": []}}
 
 
@@ -184,7 +213,7 @@ def test_every_interface_is_in_a_scene(tmp_path: Path) -> None:
     seen = {interface for scene in SCENES for interface, _, _ in played(scene, tmp_path)}
     known = {name for name in registry.known() if name.startswith("wasi:")}
     unreachable = {"wasi:cli/exit", "wasi:cli/terminal-input", "wasi:cli/terminal-output", "wasi:io/error",
-                   "wasi:sockets/tcp", "wasi:sockets/udp"}  # fmt: skip
+                   "wasi:sockets/udp"}  # fmt: skip
     assert known - seen == unreachable
 
 

@@ -26,6 +26,12 @@ BEYOND: list[tuple[dict[str, Any], dict[str, Any], list[str]]] = [
     ({LINKS: {}}, {LINKS: {"monitor": ["/**"]}}, ["links: monitors of /**"]),
     ({WASI: {}}, {WASI: {"directories": [{"host": "/tmp", "guest": "/"}]}}, ["wasi: the directory /tmp"]),
     (
+        {WASI: {"sockets": {"connect": ["*.example.com:443"], "listen": ["127.0.0.1:*"]}}},
+        {WASI: {"sockets": {"connect": ["a.example.com:443", "10.0.0.1:1"], "listen": ["127.0.0.1:80"]}}},
+        ["wasi: connecting to 10.0.0.1:1"],
+    ),
+    ({WASI: {}}, {WASI: {"sockets": {"listen": ["[::]:80"]}}}, ["wasi: listening on [::]:80"]),
+    (
         {HTTP_CLIENT: {"allow": [ORIGIN], "body_bytes_max": 1024}},
         {HTTP_CLIENT: {"allow": [ORIGIN]}},
         ["http-client: body_bytes_max of 16777216 (the parent has 1024)"],

@@ -20,6 +20,9 @@ SOCKETS_MAX: Final = 64
 LEADS_MAX: Final = 1_024
 """Pairs of an address and a name that led to it that are remembered."""
 
+NAME_MAX: Final = 255
+"""Characters of a name; encoding longer ones takes its time."""
+
 Ip = IPv4Address | IPv6Address
 
 
@@ -101,6 +104,8 @@ def host_of(name: str) -> str | Ip:
         return ip_address(name)
     except ValueError:
         pass
+    if len(name) > NAME_MAX:
+        raise Failure("invalid-argument")
     try:
         plain = name if name.isascii() else name.encode("idna").decode("ascii")
         return parse(f"{plain}:0").host

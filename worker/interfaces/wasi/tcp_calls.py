@@ -74,6 +74,7 @@ def create(context: Context, family: Variant) -> Value:
     sockets.require_room()
     kind = socket.AF_INET if family.case == "ipv4" else socket.AF_INET6
     sock = socket.socket(kind, socket.SOCK_STREAM)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # what a guest flushes leaves; accepted ones inherit it
     if kind == socket.AF_INET6:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     return resources(context).add(TcpSocket(sockets, kind, sockets.wire(sock)))

@@ -119,7 +119,6 @@ class TcpSocket:
 
     def streams(self) -> Streams:
         """Those of a connection just made."""
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._streams = Incoming(self.wire), Outgoing(self.wire)
         return self._streams
 
