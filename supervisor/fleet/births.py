@@ -91,7 +91,7 @@ class Births:
         if life.update is None and is_played_back(actor, is_first_run=not self._s.recovers):
             life.step = "replay"
             life.history = dirs.history_of(life.routing)
-            actor.birth_state = played_back()
+            life.begins = played_back()  # the life's, not the actor's: one that is never born must leave nothing behind
         if actor.last_seq >= 0 and dirs.has_keys(actor.id):
             life.keys = dirs.keys_of(life.routing)
         if life.history or life.keys:

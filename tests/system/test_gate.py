@@ -26,6 +26,7 @@ from proto import control, info, limits, operation, stream
 from proto.envelope import Codec
 from supervisor.fleet.gate import DEADLINE_MS_MAX
 from tests.system import guests
+from tests.system.frozen import Frozen
 from tests.system.running import RunningTree, until
 from theater.errors import ActorError, ChannelClosed, NotFound
 
@@ -407,7 +408,7 @@ def test_a_stopped_actor_takes_no_orders_but_ends(tree: RunningTree, raw: Raw, s
 
 def test_questions_wait_for_a_worker_that_is_being_forked(tree: RunningTree, raw: Raw) -> None:
     """Asked before there is a process: answered once it is there, none is lost."""
-    with Frozen(tree) as frozen:
+    with NoSpare(tree) as frozen:
         name = frozen.start_child(raw)
         for question in (info.Resolve(11, name), info.GetState(12, name), info.GetMetrics(13, name)):
             raw.tell(question)
@@ -424,7 +425,7 @@ def test_questions_wait_for_a_worker_that_is_being_forked(tree: RunningTree, raw
 
 def test_questions_for_a_worker_that_never_was_are_answered_too(tree: RunningTree, raw: Raw) -> None:
     """The start is given up before the fork: whoever waited hears the cause."""
-    with Frozen(tree) as frozen:
+    with NoSpare(tree) as frozen:
         name = frozen.start_child(raw)
         raw.tell(info.Resolve(11, name))
         raw.tell(control.Pause(12, name))
@@ -442,20 +443,8 @@ def test_questions_for_a_worker_that_never_was_are_answered_too(tree: RunningTre
     assert answers[1].value == {"error": "killed"}
 
 
-class Frozen:
-    """The template process stands still, and no spare is left: starts wait for their fork."""
-
-    def __init__(self, tree: RunningTree) -> None:
-        self._tree = tree
-        template = [pid for pid in tree.workers() if "worker.zygote" in psutil.Process(pid).cmdline()]
-        self._template = template[0]
-
-    def __enter__(self) -> Frozen:
-        os.kill(self._template, signal.SIGSTOP)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        os.kill(self._template, signal.SIGCONT)
+class NoSpare(Frozen):
+    """No worker is left that was forked ahead, either: starts wait for their fork."""
 
     def start_child(self, raw: Raw) -> str:
         """Ask for children until one has to wait for its fork; return its path. Its start is the raw client's 1."""

@@ -7,14 +7,18 @@ import signal
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
 from tests.system import guests
+from tests.system.frozen import Frozen
 from tests.system.running import RunningTree, is_running, until
-from theater.errors import ChannelClosed, InternalError, OperationTimeout, UnexpectedError
+from theater.errors import ActorError, ChannelClosed, InternalError, OperationTimeout, UnexpectedError
 
 TREE = """
 version: 1
@@ -45,6 +49,15 @@ def kill(tree: RunningTree, path: str) -> None:
     before = tree.status(path)
     os.kill(before.pid, signal.SIGKILL)
     tree.wait_incarnation(path, before.incarnation + 1)
+
+
+def next_life(tree: RunningTree, path: str, number: int) -> Any:
+    """The status of a later incarnation, if there is one already."""
+    try:
+        found = tree.status(path)
+    except ActorError:
+        return None
+    return found if found.incarnation > number else None
 
 
 def test_last_goes_on_from_the_committed_state(tree: RunningTree) -> None:
@@ -101,6 +114,25 @@ def test_replay_computes_the_state_anew(tree: RunningTree) -> None:
     assert replayed.call("bump", (1,)) == 10
     said = tree.cli("events", "/replayed", "--type", "incarnation", "--output", "jsonl")
     assert said.count("replay") >= 4
+    assert "Replay complete" in tree.cli("replay", "/replayed")
+
+
+def test_replay_after_a_life_that_was_given_up_before_its_fork(tree: RunningTree) -> None:
+    """It was to be rebuilt, and had no process yet: the life after it is rebuilt all the same."""
+    replayed = tree.actor("/replayed")
+    for _ in range(3):
+        replayed.call("bump", (1,))
+    with Frozen(tree):
+        life = tree.status("/replayed")
+        while life.pid:  # the first restart may find a worker that was forked ahead
+            os.kill(life.pid, signal.SIGKILL)
+            life = until(partial(next_life, tree, "/replayed", life.incarnation), "the next life")
+        with suppress(OperationTimeout):  # there may be nothing to kill yet
+            replayed.terminate(timeout=0.05)
+        given_up = tree.status("/replayed").incarnation  # answered after the order: it has arrived
+    tree.wait_incarnation("/replayed", max(given_up, life.incarnation + 1))
+
+    assert replayed.call("bump", (1,)) == 4
     assert "Replay complete" in tree.cli("replay", "/replayed")
 
 
