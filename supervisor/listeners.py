@@ -15,8 +15,9 @@ from typing import Final
 from supervisor.fleet.ends import Ends
 from supervisor.fleet.lives import Actor, Life
 from supervisor.fleet.services import Services
-from theater.grants import HTTP
-from theater.listening import BadAddress, split
+from theater.grants.http import GRANT
+from theater.patterns import BadPattern
+from theater.patterns.listening import split
 
 NAME: Final = "listen"
 """Of the socket in the run directory."""
@@ -82,12 +83,12 @@ class Listeners:
             socket.send_fds(asking, [b"ok"], [self._of(life.actor).fileno()])
         except OSError as error:
             _say(asking, f"{error.strerror or error}".encode())
-        except BadAddress as error:
+        except BadPattern as error:
             _say(asking, str(error).encode())
 
     def _of(self, actor: Actor) -> socket.socket:
         """The socket of an actor, opened if it is not there; raises OSError if it cannot be."""
-        address = str(actor.spec.grants.get(HTTP, {}).get("listen", ""))
+        address = GRANT.of(actor.spec.grants.get(GRANT.name, {}))["listen"] or ""
         known = self._held.get(actor.id)
         if known is not None and known[0] == address:
             return known[1]

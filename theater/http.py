@@ -19,7 +19,6 @@ WASI_HANDLER: Final = "wasi:http/incoming-handler.handle"
 HANDLER: Final = "theater:simple/http-handlers.handle-request"
 FUNCTIONS: Final = (HANDLER, WASI_HANDLER)
 """Exports that answer requests; the first one there is used."""
-BODY_BYTES_MAX: Final = 16 << 20
 
 _HEADERS: Final = "headers: list<tuple<string, list<u8>>>, body: list<u8>"
 REQUEST: Final = parse_type(

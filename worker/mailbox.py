@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from proto import operation
 from theater import cgrf, types
 from theater.errors import ActorError, HandlerError
-from theater.grants import MESSAGES
+from theater.grants.message_server import GRANT
 from theater.values import Bool, List, Option, Record, String, Tuple, Value
 from worker.channels import OPEN, Channel, Channels
 from worker.desk import Caller
@@ -34,8 +34,6 @@ HANDLE_MESSAGE: Final = f"{CLIENT}.handle-channel-message"
 HANDLE_CLOSE: Final = f"{CLIENT}.handle-channel-close"
 
 ROUTING_BYTES: Final = 16
-CHANNELS_MAX: Final = 1000
-REQUESTS_MAX: Final = 1000
 NOT_REGISTERED: Final = ("handler", ("the actor takes no messages: it has not registered",))
 OTHER_LIFE: Final = "the message is for another incarnation"
 NOT_YOURS: Final = "not a participant of this channel"
@@ -95,16 +93,16 @@ class Mailbox:
     """Reads mail at the desk, by whoever holds it; answers deferred requests for the guest."""
 
     def __init__(self, inc: Incarnation) -> None:
-        options = inc.init.grants.get(MESSAGES, {})
+        options = GRANT.of(inc.init.grants.get(GRANT.name, {}))
         self._inc = inc
         self.is_open = False
         """The guest has registered."""
         self.can_answer_later = False
         """The guest imports respond-to-request."""
-        self.channels = Channels(options.get("channels_max", CHANNELS_MAX), self._tell_closed)
+        self.channels = Channels(options["channels_max"], self._tell_closed)
         self._early: list[Call] | None = []
         """What has come before the start was complete: it is known then whether the guest has registered."""
-        self._requests_max: int = options.get("requests_max", REQUESTS_MAX)
+        self._requests_max: int = options["requests_max"]
         self._deferred: dict[str, Request] = {}
         self._kinds: dict[str, Callable[[Caller, operation.Mail, bytes], Call]] = {
             "send": self._sent,

@@ -139,19 +139,20 @@ def _passed(name: str, passes: Record) -> Any:
 
 def _options(name: str, given: Record) -> Record:
     """Every option in the words of a configuration: what is written, and the defaults of the rest."""
-    from theater.config.grants import GRANTS
+    from theater.config.grants import shown_default
+    from theater.grants import declared
 
     written = _written(name, given)
-    fields = GRANTS[name].fields if name in GRANTS else {}
-    return {**written, **{key: f"{field.default} (default)" for key, field in fields.items() if key not in written}}
+    others = (option for option in declared(name).options if option.key not in written)
+    return {**written, **{option.key: f"{shown_default(option)} (default)" for option in others}}
 
 
 def _written(name: str, given: Record) -> Record:
-    from theater.config.grants import GRANTS
+    from theater.config.grants import shown_value
+    from theater.grants import declared
 
-    fields = GRANTS[name].fields if name in GRANTS else {}
-    keys = {field.target or key: key for key, field in fields.items()}
-    return {keys.get(target, target): _shown(target, value) for target, value in given.items()}
+    options = {option.name: option for option in declared(name).options}
+    return {options[each].key: shown_value(options[each], value) for each, value in given.items() if each in options}
 
 
 def _shown(target: str, value: Any) -> Any:

@@ -20,8 +20,8 @@ from supervisor.fleet.lives import Actor, Life, family_of
 from supervisor.fleet.services import Services
 from theater import values
 from theater.errors import PermissionDenied
-from theater.grants import LINKS
-from theater.reach import matches
+from theater.grants.links import GRANT
+from theater.patterns.paths import matches
 
 CLIENT: Final = "theater:simple/links-client"
 BONDS_MAX: Final = 10_000
@@ -113,13 +113,14 @@ class Bonds:
         """
         address = str(asking.arguments["actor"])
         asker = asking.life.actor
-        grant = asker.spec.grants.get(LINKS)
+        grant = asker.spec.grants.get(GRANT.name)
         if grant is None:
             raise Refusal(PermissionDenied("links", address).text())
         actor = self._s.register.find(address)
         if actor is not None and _is_family(asker, actor):
             return address, actor
-        patterns = [pattern for option in options for pattern in grant.get(option, ())]
+        allowed = GRANT.of(grant)
+        patterns = [pattern for option in options for pattern in allowed[option]]
         if not matches(patterns, address if actor is None else actor.path):
             raise Refusal(PermissionDenied("links", f"{address} is not of its family, nor allowed").text())
         return address, actor

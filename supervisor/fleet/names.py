@@ -9,7 +9,7 @@ from typing import Final
 
 from supervisor.fleet.asking import Refusal
 from supervisor.fleet.lives import Actor
-from theater.addresses import why_no_name
+from theater.patterns.actors import why_no_name
 
 UNIQUE: Final = "unique"
 ROUND_ROBIN: Final = "round-robin"

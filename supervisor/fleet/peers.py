@@ -14,11 +14,10 @@ from supervisor.fleet.asking import Asking, Refusal
 from supervisor.fleet.ends import Ends
 from supervisor.fleet.lives import Actor, Life
 from supervisor.fleet.names import BROADCAST, Directory
-from supervisor.fleet.permits import ANYBODY
 from supervisor.fleet.services import Services
-from theater.addresses import covers, reaches, why_no_name
 from theater.errors import ActorError, ChannelClosed, NotFound, PermissionDenied
-from theater.grants import MESSAGES, NAMES, RPC, short_name
+from theater.grants import MESSAGES, NAMES, RPC, declared, short_name
+from theater.patterns.actors import covers, reaches, why_no_name
 
 NAME_CHARS_SHOWN: Final = 200
 """Of whatever a guest calls somebody, in the answer."""
@@ -120,11 +119,10 @@ class Peers:
             PermissionDenied: it does not.
         """
         grant: str = asking.arguments["grant"]
-        held = asking.life.actor.spec.grants.get(grant) if grant in (RPC, MESSAGES) else None
-        asker = asking.life.actor
+        held, asker = _held(asking, grant), asking.life.actor
         if held is not None:
-            allowed = _allowed(grant, held)
-            if actor is asker or (held.get("children") and actor.parent is asker) or reaches(allowed, actor.path, ()):
+            allowed = held["allow"]
+            if actor is asker or (held["children"] and actor.parent is asker) or reaches(allowed, actor.path, ()):
                 return True
             if reaches(allowed, actor.path, self._names.names_of(actor)):
                 return False
@@ -137,8 +135,8 @@ class Peers:
             PermissionDenied: it would not.
         """
         grant: str = asking.arguments["grant"]
-        held = asking.life.actor.spec.grants.get(grant) if grant in (RPC, MESSAGES) else None
-        if held is None or not reaches(_allowed(grant, held), target, ()):
+        held = _held(asking, grant)
+        if held is None or not reaches(held["allow"], target, ()):
             raise PermissionDenied(short_name(grant), target[:NAME_CHARS_SHOWN])
 
     def _told(self, asker: Life, life: Life) -> dict[str, Any]:
@@ -188,7 +186,7 @@ class Peers:
         if why is not None:
             raise Refusal(why)
         held = asking.life.actor.spec.grants.get(NAMES)
-        if held is None or not any(covers(pattern, name) for pattern in held.get("allow", ["*"])):
+        if held is None or not any(covers(pattern, name) for pattern in declared(NAMES).of(held)["allow"]):
             raise PermissionDenied(short_name(NAMES), name[:NAME_CHARS_SHOWN])
         return name
 
@@ -204,9 +202,10 @@ class Peers:
             self._ends.look(life.actor)
 
 
-def _allowed(grant: str, held: dict[str, Any]) -> list[str]:
-    allowed: list[str] = held.get("allow", ANYBODY if grant == MESSAGES else [])
-    return allowed
+def _held(asking: Asking, grant: str) -> dict[str, Any] | None:
+    """All options of the grant by which whoever asks wants to reach somebody; None if it is not held."""
+    held = asking.life.actor.spec.grants.get(grant) if grant in (RPC, MESSAGES) else None
+    return None if held is None else declared(grant).of(held)
 
 
 def _serving(actor: Actor) -> Life | None:

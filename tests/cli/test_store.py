@@ -14,7 +14,7 @@ from supervisor.cli.main import main
 from tests.cli.conftest import Cli
 from theater.content import DIRECTORY
 from theater.content.names import ref_of
-from theater.content.quotas import Quotas
+from theater.content.quotas import of_grant
 from theater.content.stores import Stores
 
 DATA = bytes(range(256))
@@ -31,10 +31,10 @@ def stores(tmp_path: Path) -> Iterator[Stores]:
 @pytest.fixture
 def store(stores: Stores) -> str:
     """A store of /library's with two labels on one content, and one content without."""
-    made = stores.new("its id", "/library", Quotas())
+    made = stores.new("its id", "/library", of_grant({}))
     for label in ("a", "b"):
-        stores.put(made, DATA, Quotas(), label)
-    stores.put(made, b"loose", Quotas())
+        stores.put(made, DATA, of_grant({}), label)
+    stores.put(made, b"loose", of_grant({}))
     return made
 
 
@@ -108,7 +108,7 @@ def test_misuse(cli: Cli, tmp_path: Path, store: str, arguments: tuple[str, ...]
 
 def test_an_ambiguous_id(cli: Cli, tmp_path: Path, stores: Stores, store: str) -> None:
     """Is refused rather than guessed."""
-    stores.new("its id", "/library", Quotas())
+    stores.new("its id", "/library", of_grant({}))
 
     assert "beginning of 2" in cli("store", "drop", "", "--store", str(tmp_path)).err
 

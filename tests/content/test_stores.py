@@ -18,10 +18,10 @@ from theater.content import collecting, schema
 from theater.content.collecting import Collected, collect
 from theater.content.errors import NoSuchStore, NotThere, Unusable, told
 from theater.content.names import ref_of
-from theater.content.quotas import Quotas
+from theater.content.quotas import of_grant
 from theater.content.stores import Stores
 
-QUOTAS = Quotas()
+QUOTAS = of_grant({})
 PROCESSES = 4
 ROUNDS = 25
 DEADLINE_S = 60
@@ -237,7 +237,7 @@ def test_an_age(stores: Stores, store: str) -> None:
 
 def test_each_stores_own_age(stores: Stores) -> None:
     """As its owner's grant says, by now."""
-    mine, yours = (stores.new(owner, "/" + owner, Quotas(unlabelled_ms=DAY_MS)) for owner in ("me", "you"))
+    mine, yours = (stores.new(owner, "/" + owner, of_grant({"unlabelled_ms": DAY_MS})) for owner in ("me", "you"))
     for store in (mine, yours):
         stores.put(store, b"x", QUOTAS)
     stores.set_age("you", None)

@@ -10,10 +10,9 @@ from supervisor.fleet.asking import Refusal
 from supervisor.fleet.lives import Actor
 from supervisor.fleet.names import MEMBERS_MAX, NAMES_MAX, Directory
 from supervisor.fleet.permits import beyond
-from theater import addresses
 from theater.actor import ActorSpec
 from theater.grants import MESSAGES, NAMES, RPC
-from theater.reach import BadPattern
+from theater.patterns import BadPattern, actors
 
 
 def actor(number: int = 1) -> Actor:
@@ -73,14 +72,14 @@ def test_names_are_bounded() -> None:
 @pytest.mark.parametrize("text", ["/a/*", "/**", "/a", "planner", "worker-*", "*"])
 def test_addresses_that_are_good(text: str) -> None:
     """Patterns of paths, and names."""
-    addresses.check(text)
+    actors.check(text)
 
 
 @pytest.mark.parametrize("text", ["", "a/b", "/a*", "/a//b", "w*r", "**", "x\ny", "n" * 256])
 def test_addresses_that_are_not(text: str) -> None:
     """Refused in words."""
     with pytest.raises(BadPattern):
-        addresses.check(text)
+        actors.check(text)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +96,7 @@ def test_addresses_that_are_not(text: str) -> None:
 )
 def test_what_a_list_reaches(patterns: list[str], reached: bool) -> None:
     """By path, or by a name the actor has."""
-    assert addresses.reaches(patterns, "/a/b", ("planner",)) is reached
+    assert actors.reaches(patterns, "/a/b", ("planner",)) is reached
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from theater.reach import BadPattern, check, covers, matches
+from theater.patterns import BadPattern
+from theater.patterns.paths import check, covers, matches
 
 PARTS = st.lists(st.sampled_from(("a", "b", "c")), min_size=1, max_size=4)
 PATHS = PARTS.map(lambda parts: "/" + "/".join(parts))

@@ -199,7 +199,7 @@ class Quantity(msgspec.Struct, frozen=True):
         if amount is None:
             raise Wrong(f"expected {self._wanted()}, found {reader.found(node)}{self._hint(node)}")
         if not self.least <= amount <= self.most:
-            bounds = f"from {self._shown(self.least)} to {self._shown(self.most)}"
+            bounds = f"from {units.shown(self.least, self.units)} to {units.shown(self.most, self.units)}"
             raise Wrong(f"expected a {self.what} {bounds}, found {reader.found(node)}")
         return amount
 
@@ -213,10 +213,6 @@ class Quantity(msgspec.Struct, frozen=True):
         guess = units.meant(node.value, self.units) if node.kind == TEXT else None
         near = guess or (node.kind == TEXT and nearest(node.value, self.words))
         return f"; did you mean {near}?" if near else ""
-
-    def _shown(self, amount: int) -> str:
-        unit = next((u for u, size in reversed(self.units.items()) if amount % size == 0), "")
-        return f"{amount // self.units[unit]}{unit}" if amount else f"0{next(iter(self.units))}"
 
     def schema(self) -> dict[str, Any]:
         pattern = f"^[0-9]+(\\.[0-9]+)?({'|'.join(self.units)})$"

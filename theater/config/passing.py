@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from theater.config.environment import Wrong
-from theater.config.grants import FULL_NAMES, GRANTS
+from theater.config.grants import FULL_NAMES, section_of
 from theater.config.node import MAP, TEXT, Node, inside
 from theater.config.reader import Field, Reader, nearest, read_section, section_schema
 
@@ -58,7 +58,7 @@ class PassMapping(msgspec.Struct, frozen=True):
 
 def _bounds(full: str) -> Any:
     """The options of a grant, none of them required: what is not written is as the actor itself holds it."""
-    section = GRANTS[full]
+    section = section_of(full)
     fields = {key: msgspec.structs.replace(field, required=False) for key, field in section.fields.items()}
     return msgspec.structs.replace(section, fields=fields)
 

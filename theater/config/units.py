@@ -34,6 +34,12 @@ def parse(text: str, units: dict[str, int]) -> int | None:
     return None if rest else amount
 
 
+def shown(amount: int, units: dict[str, int]) -> str:
+    """Write a quantity in the largest unit of which it is a whole number."""
+    unit = next(name for name, size in reversed(units.items()) if amount % size == 0) if amount else next(iter(units))
+    return f"{amount // units[unit]}{unit}"
+
+
 def meant(text: str, units: dict[str, int]) -> str | None:
     """What the writer of a wrong quantity probably wanted: ``64MiB`` for ``64 MB``."""
     match = _QUANTITY_LIKE.fullmatch(text)

@@ -1,4 +1,4 @@
-"""How much an actor may keep. The names are those of the grant's options; docs/configuration.md has them for people."""
+"""How much an actor may keep: the bounds of its grant (theater.grants.store)."""
 
 from __future__ import annotations
 
@@ -7,27 +7,24 @@ from typing import Any
 
 import msgspec
 
+from theater.grants.store import GRANT
+
 
 class Quotas(msgspec.Struct, frozen=True):
     """Bounds of one actor's grant. They hold for what that actor adds, also to a store of another one."""
 
-    bytes_max: int = 256 << 20
+    bytes_max: int
     """Of all contents of a store."""
-    content_bytes_max: int = 16 << 20
-    contents_max: int = 10_000
-    labels_max: int = 10_000
-    stores_max: int = 100
+    content_bytes_max: int
+    contents_max: int
+    labels_max: int
+    stores_max: int
     """Of one actor."""
-    unlabelled_ms: int | None = None
+    unlabelled_ms: int | None
     """Contents without a label may be taken away this long after they were last stored or labelled; None: never."""
-
-
-LIMITS: dict[str, int] = {
-    field.name: field.default for field in msgspec.structs.fields(Quotas) if field.name.endswith("_max")
-}
-"""The options that bound something, with their defaults."""
 
 
 def of_grant(options: Mapping[str, Any]) -> Quotas:
     """The quotas that a grant's options give."""
-    return Quotas(**{name: options[name] for name in Quotas.__struct_fields__ if name in options})
+    whole = GRANT.of(options)
+    return Quotas(**{name: whole[name] for name in Quotas.__struct_fields__})

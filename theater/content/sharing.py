@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from theater.patterns import BadPattern
+
 ANYBODY: Final = "*"
 PARENT: Final = "parent"
 CHILDREN: Final = "children"
@@ -18,7 +20,7 @@ Shares = Iterable[Mapping[str, Any]]
 """``{owner: …, write: …}`` each, as a grant has them."""
 
 
-class BadOwner(ValueError):
+class BadOwner(BadPattern):
     """What should name owners does not."""
 
 
@@ -51,20 +53,6 @@ def _means(owner: str, own_path: str, path: str) -> bool:
     return path.startswith(owner[:-1]) if owner.endswith(BELOW) else path == owner
 
 
-def beyond(held: Shares, asked: Shares) -> list[str]:
-    """What of ``asked`` a parent that holds ``held`` cannot give. Its own stores, and its grandchildren's, it can."""
-    mine = list(held)
-    return [
-        f"{'writing to ' if each.get('write') else ''}stores of {each['owner']}"
-        for each in asked
-        if each["owner"] not in (PARENT, CHILDREN) and not any(_covers(own, each) for own in mine)
-    ]
-
-
-def _covers(held: Mapping[str, Any], asked: Mapping[str, Any]) -> bool:
-    outer, inner = held["owner"], asked["owner"]
-    if asked.get("write") and not held.get("write"):
-        return False
-    if outer in (ANYBODY, inner):
-        return True
-    return bool(outer.endswith(BELOW) and inner.startswith(outer[:-1]))
+def covers(held: str, asked: str) -> bool:
+    """Whether everybody that ``asked`` means is also meant by ``held``, whoever holds it."""
+    return held in (ANYBODY, asked) or (held.endswith(BELOW) and asked.startswith(held[:-1]))

@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 
 from theater import http
 from theater.cause import UPDATED
+from theater.grants.http import GRANT
 from theater.records import HttpResponse
 from worker import machine_notices as n
 from worker.engine.errors import StartError
@@ -26,8 +27,6 @@ from worker.machine_actions import Answer
 
 THREADS: Final = 8
 """Requests in front of the guest at one time; further ones wait in the server."""
-TIMEOUT_MS: Final = 30_000
-CONNECTIONS_MAX: Final = 64
 HEADER_BYTES_MAX: Final = 64 << 10
 BACKLOG: Final = 1024
 ASK_S: Final = 5.0
@@ -79,9 +78,10 @@ class Server:
         except ImportError:
             text = "http: serving a port needs waitress: pip install 'theater-supervisor[http]'"
             raise StartError("services", text) from None
+        options = GRANT.of(grant)
         self._inc = inc
         self._function = function
-        self._timeout_ms = int(grant.get("timeout_ms", TIMEOUT_MS))
+        self._timeout_ms = int(options["timeout_ms"])
         self._address = sock.getsockname()
         self._is_paused = False
         self._under_way = 0
@@ -98,11 +98,11 @@ class Server:
             sockets=[sock],
             threads=THREADS,
             ident="theater",
-            connection_limit=int(grant.get("connections_max", CONNECTIONS_MAX)) + OWN_CHANNELS,
+            connection_limit=int(options["connections_max"]) + OWN_CHANNELS,
             channel_timeout=max(1, self._timeout_ms // 1000),
             cleanup_interval=1,
             backlog=BACKLOG,
-            max_request_body_size=int(grant.get("body_bytes_max", http.BODY_BYTES_MAX)),
+            max_request_body_size=int(options["body_bytes_max"]),
             max_request_header_size=HEADER_BYTES_MAX,
             asyncore_use_poll=True,
         )

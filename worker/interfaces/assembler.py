@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from theater.grant_limits import limit
-from theater.grants import ASSEMBLER
+from theater.grants.assembler import GRANT
 from theater.values import String, Value, bytes_of
 from worker.interfaces.context import Context
 from worker.interfaces.registry import Function, Interface, Refusal, Variant
@@ -13,7 +12,8 @@ from worker.interfaces.registry import Function, Interface, Refusal, Variant
 
 def wat_to_wasm(context: Context, wat: String) -> Value:
     """The text is read, not checked: whether the module is valid shows when it is started."""
-    most, size = limit(ASSEMBLER, context.grant(ASSEMBLER), "source_bytes_max"), len(wat.value.encode())
+    most: int = GRANT.held_by(context)["source_bytes_max"]
+    size = len(wat.value.encode())
     if size > most:
         raise Refusal(f"expected a text of at most {most} bytes, got {size}")
     import wasmtime
@@ -25,7 +25,7 @@ def wat_to_wasm(context: Context, wat: String) -> Value:
 
 
 INTERFACE: Final = Interface(
-    ASSEMBLER,
+    GRANT.name,
     "Make modules from WebAssembly text.",
     (
         Function(

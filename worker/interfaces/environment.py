@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from theater import types
-from theater.grants import ENVIRONMENT
+from theater.grants.environment import GRANT
 from theater.values import Bool, List, Option, String, Value
 from worker.interfaces.context import Context
 from worker.interfaces.registry import Function, Interface, Variant
@@ -29,12 +29,12 @@ def list_(context: Context) -> Value:
 
 
 def _variables(context: Context) -> Mapping[str, str]:
-    variables: Mapping[str, str] = context.grant(ENVIRONMENT).get("variables", {})
+    variables: Mapping[str, str] = GRANT.held_by(context)["variables"]
     return variables
 
 
 INTERFACE: Final = Interface(
-    ENVIRONMENT,
+    GRANT.name,
     "The variables that the actor's grant names; those of the host are not seen. What is read stands in the chain: "
     "this is no place for secrets.",
     (

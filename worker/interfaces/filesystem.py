@@ -14,8 +14,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from theater import types
-from theater.grant_limits import limit
-from theater.grants import FILESYSTEM
+from theater.grants.filesystem import GRANT
 from theater.values import U32, U64, Bool, List, Record, String, Value, bytes_of, unit
 from worker.interfaces.beneath import HOLD, Opener
 from worker.interfaces.context import Context
@@ -78,10 +77,10 @@ class Files:
     """The directories of an actor, and what it may do in them."""
 
     def __init__(self, context: Context) -> None:
-        options = context.grant(FILESYSTEM)
-        self.file_bytes_max = limit(FILESYSTEM, options, "file_bytes_max")
-        self.entries_max = limit(FILESYSTEM, options, "entries_max")
-        roots = [Root(each) for each in options.get("directories", [])]
+        options = GRANT.held_by(context)
+        self.file_bytes_max: int = options["file_bytes_max"]
+        self.entries_max: int = options["entries_max"]
+        roots = [Root(each) for each in options["directories"]]
         self._roots = sorted(roots, key=lambda root: -len(root.names))
         self._opener = Opener()
 
@@ -348,7 +347,7 @@ def _own(name: str, signature: str, call: Any, doc: str) -> Function:
 _BY_PATH: Final = "func(path: string) -> result<_, string>"
 
 INTERFACE: Final = Interface(
-    FILESYSTEM,
+    GRANT.name,
     "Files below the directories that the grant names, each under its `guest` path. Paths are absolute and without "
     "`..`; symbolic links are never followed, wherever they lead. `file-info` is a record {kind: string, size: u64, "
     "modified-ns: u64}; the kinds are file, directory, link and other.",

@@ -10,8 +10,7 @@ import time
 from typing import Any, Final
 
 from theater import cgrf, types
-from theater.grant_limits import limit
-from theater.grants import LOOP
+from theater.grants.loop import GRANT
 from theater.values import UNIT, List, Result, String, Tuple, Value, Variant, unit
 from worker.interfaces import registry
 from worker.interfaces.context import Context
@@ -35,7 +34,7 @@ class Loop:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._pause_ms = limit(LOOP, context.grant(LOOP), "pause_ms_min")
+        self._pause_ms: int = GRANT.held_by(context)["pause_ms_min"]
         self._turns: Turns | None = None
 
     def start(self, data: List) -> None:
@@ -111,7 +110,7 @@ def stop_loop(context: Context) -> Value:
 
 
 INTERFACE: Final = Interface(
-    LOOP,
+    GRANT.name,
     "Have `theater:simple/loop-client.loop` called again and again, with what the turn before gave. Calls and messages "
     "are served between turns. The loop ends when a turn gives err(string) or fails, and with the incarnation; "
     "one that begins without `init` (`recover: last` or `replay`, an update) has none until it starts one.",

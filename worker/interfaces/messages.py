@@ -12,6 +12,7 @@ from proto import operation
 from theater import types
 from theater.errors import ActorError, ChannelClosed, NotFound
 from theater.grants import MESSAGES
+from theater.grants.message_server import GRANT
 from theater.values import List, String, Value, bytes_of, unit
 from worker.channels import OPEN
 from worker.interfaces.context import Context
@@ -21,8 +22,6 @@ from worker.mailbox import CLIENT, HANDLE_MESSAGE, HANDLE_SEND
 from worker.peer import Peer
 from worker.peers import Deadline
 
-TIMEOUT_MS: Final = 30_000
-WINDOW: Final = 100
 HANDLED: Final = "internal"
 """The guest was given the message, and failed in it: that is its own affair, and in its chain."""
 
@@ -31,10 +30,10 @@ class Post:
     """What the functions keep: who we are, and the grant's options."""
 
     def __init__(self, context: Context) -> None:
-        options = context.grant(MESSAGES)
+        options = GRANT.held_by(context)
         self.context = context
-        self.window: int = options.get("window", WINDOW)
-        self._timeout_ms: int = options.get("timeout_ms", TIMEOUT_MS)
+        self.window: int = options["window"]
+        self._timeout_ms: int = options["timeout_ms"]
 
     def deadline(self) -> Deadline:
         """How long whoever waits for an answer waits."""

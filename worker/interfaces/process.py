@@ -10,8 +10,7 @@ import os
 from typing import Any, Final
 
 from theater import types
-from theater.grant_limits import limit
-from theater.grants import PROCESS
+from theater.grants.process import GRANT
 from theater.values import S32, U64, List, Option, Record, String, Value, bytes_of, unit
 from worker.interfaces import programs
 from worker.interfaces.context import Context
@@ -30,15 +29,15 @@ class Programs:
     """What runs for an actor."""
 
     def __init__(self, context: Context) -> None:
-        options = context.grant(PROCESS)
+        options = GRANT.held_by(context)
         self._context = context
-        self._allowed: list[str] = options.get("programs", [])
-        self._environment: dict[str, str] = options.get("environment", {})
-        self._directory: str = options.get("directory", "/")
-        self.run_ms_max = limit(PROCESS, options, "run_ms_max")
-        self.input_bytes_max = limit(PROCESS, options, "input_bytes_max")
-        self.output_bytes_max = limit(PROCESS, options, "output_bytes_max")
-        self._processes_max = limit(PROCESS, options, "processes_max")
+        self._allowed: list[str] = options["programs"]
+        self._environment: dict[str, str] = options["environment"]
+        self._directory: str = options["directory"]
+        self.run_ms_max: int = options["run_ms_max"]
+        self.input_bytes_max: int = options["input_bytes_max"]
+        self.output_bytes_max: int = options["output_bytes_max"]
+        self._processes_max: int = options["processes_max"]
         self._running: dict[str, Program] = {}
         self._others = programs.children()
         """Children of the worker that are none of ours."""
@@ -175,7 +174,7 @@ def _own(name: str, signature: str, call: Any, doc: str) -> Function:
 
 
 INTERFACE: Final = Interface(
-    PROCESS,
+    GRANT.name,
     "Run the programs that the grant names, by the paths it names them by: without a shell, with the grant's "
     "environment and no other, each in a session of its own. Programs end with the actor; a program that starts others "
     "which outlive it should not be granted. `process-result` is a record "

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from typing import Final
 
-from theater.grant_limits import limit
-from theater.grants import RANDOM
+from theater.grants.random import GRANT
 from theater.values import U32, U64, String, Value, bytes_of
 from worker.interfaces.context import Context
 from worker.interfaces.registry import Function, Interface, Refusal, Variant
@@ -14,7 +13,7 @@ from worker.interfaces.registry import Function, Interface, Refusal, Variant
 
 def bytes_(context: Context, count: U32) -> Value:
     """Bytes that nobody can foresee."""
-    most = limit(RANDOM, context.grant(RANDOM), "bytes_max")
+    most: int = GRANT.held_by(context)["bytes_max"]
     if count.value > most:
         raise Refusal(f"expected at most {most} bytes, got {count.value}")
     return bytes_of(os.urandom(count.value))
@@ -42,7 +41,7 @@ def uuid(context: Context) -> Value:
 
 
 INTERFACE: Final = Interface(
-    RANDOM,
+    GRANT.name,
     "Random numbers and bytes of the operating system.",
     (
         Function(

@@ -13,6 +13,7 @@ from proto import operation
 from theater import cgrf, interfaces, metadata, types
 from theater.errors import ActorError, TypeMismatch
 from theater.grants import RPC
+from theater.grants.rpc import GRANT
 from theater.values import (
     U8,
     U16,
@@ -36,8 +37,6 @@ from worker.letters import Letter
 from worker.peer import Peer
 from worker.peers import Deadline
 
-TIMEOUT_MS: Final = 30_000
-TIMEOUT_MS_MAX: Final = 300_000
 DESCRIBE: Final = "describe-peer"
 KNOWN_MAX: Final = 256
 """Packages whose description is kept."""
@@ -47,10 +46,10 @@ class Calls:
     """What the functions keep: how packages describe themselves, by digest."""
 
     def __init__(self, context: Context) -> None:
-        options = context.grant(RPC)
+        options = GRANT.held_by(context)
         self._context = context
-        self._timeout_ms: int = options.get("timeout_ms", TIMEOUT_MS)
-        self._timeout_ms_max: int = options.get("timeout_max_ms", TIMEOUT_MS_MAX)
+        self._timeout_ms: int = options["timeout_ms"]
+        self._timeout_ms_max: int = options["timeout_max_ms"]
         self._known: dict[str, metadata.Metadata | None] = {}
         self._checked: set[tuple[str, str]] = set()
 

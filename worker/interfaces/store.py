@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import wraps
-from typing import Final
+from typing import Any, Final
 
 from theater import types
 from theater.content import names, quotas, sharing
 from theater.content.errors import ContentError, NoSuchStore, told
 from theater.content.stores import Stores
-from theater.grants import STORE
+from theater.grants.store import GRANT
 from theater.values import U64, Bool, List, Option, String, Value, bytes_of, unit
 from worker.interfaces.context import Context
 from worker.interfaces.registry import Function, Interface, Refusal, Variant
@@ -30,9 +30,9 @@ class Desk:
     def __init__(self, context: Context) -> None:
         if not context.content:
             raise Refusal("this host has no place for contents")
-        grant = context.grant(STORE)
-        self.quotas = quotas.of_grant(grant)
-        self._shared = grant.get("shared", [])
+        options = GRANT.held_by(context)
+        self.quotas = quotas.of_grant(options)
+        self._shared: list[dict[str, Any]] = options["shared"]
         self._actor, self._path = context.actor_id, context.path
         with told(context.content):
             self.stores = Stores(context.content)
@@ -181,7 +181,7 @@ _AT_LABEL = "func(store-id: string, label: string, content: list<u8>) -> result<
 _LABEL = "func(store-id: string, label: string, content-ref: string) -> result<_, string>"
 
 INTERFACE: Final = Interface(
-    STORE,
+    GRANT.name,
     "Contents by their SHA-256, in stores that outlive the actor and the supervisor. A store is its maker's: another "
     "actor needs its id and a grant that names the maker. Whatever a call stores is on the disk when it returns. A "
     "content-ref is the lower-case hexadecimal SHA-256 of the content.",

@@ -14,8 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from theater.grant_limits import limit
-from theater.grants import TERMINAL
+from theater.grants.terminal import GRANT
 from theater.values import U16, U64, Bool, List, Tuple, Value, Variant, bytes_of, unit
 from worker.asks import SHUTTING_DOWN
 from worker.interfaces import registry
@@ -64,10 +63,10 @@ class Terminal:
     """The actor's terminal, or its log in place of one."""
 
     def __init__(self, context: Context) -> None:
-        options = context.grant(TERMINAL)
+        options = GRANT.held_by(context)
         self._context = context
-        self._write_ms_max = limit(TERMINAL, options, "write_ms_max")
-        self._device: str | None = options.get("device")
+        self._write_ms_max: int = options["write_ms_max"]
+        self._device: str | None = options["device"]
         self._lines = Lines(context)
         self._tty: Tty | None = None
         self._input: Input | None = None
@@ -279,7 +278,7 @@ def _one(name: str, signature: str, call: Any, doc: str) -> Function:
 
 
 INTERFACE: Final = Interface(
-    TERMINAL,
+    GRANT.name,
     "Write to the log, line by line, or to the terminal that the grant names, and have its keys: "
     "`theater:simple/terminal.handle-input` gets what is typed, `handle-signal` Ctrl-C (interrupt), Ctrl-\\ and the "
     "end of the terminal (terminate), `handle-resize` another size. In raw mode all keys are input.",

@@ -11,8 +11,7 @@ from itertools import count
 from typing import Any, Final
 
 from theater import types
-from theater.grant_limits import limit
-from theater.grants import TIMER
+from theater.grants.timer import GRANT
 from theater.values import U64, List, Option, String, Tuple, Value, unit
 from worker.alarms import Alarm
 from worker.interfaces.context import Context
@@ -53,9 +52,9 @@ class Timers:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        options = context.grant(TIMER)
-        self._timers_max = limit(TIMER, options, "timers_max")
-        self.interval_ms_min = limit(TIMER, options, "interval_ms_min")
+        options = GRANT.held_by(context)
+        self._timers_max: int = options["timers_max"]
+        self.interval_ms_min: int = options["interval_ms_min"]
         self._timers: dict[str, Timer] = {}
 
     def every(self, name: str, interval_ms: int) -> None:
@@ -176,7 +175,7 @@ def _check(name: String, what: str, given_ms: int, least_ms: int) -> None:
 
 
 INTERFACE: Final = Interface(
-    TIMER,
+    GRANT.name,
     "Have `theater:simple/timer.handle-tick` called with a timer's name, at intervals or once, and ask the time. While "
     "the actor is busy or paused at most one tick of a timer waits. A tick that fails ends its timer. Timers end with "
     "the incarnation; one that begins without `init` (`recover: last` or `replay`, an update) has none until it sets "

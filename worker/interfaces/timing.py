@@ -9,8 +9,7 @@ import select
 import time
 from typing import Final
 
-from theater.grant_limits import limit
-from theater.grants import TIMING
+from theater.grants.timing import GRANT
 from theater.values import U64, Value, unit
 from worker.asks import SHUTTING_DOWN
 from worker.interfaces.context import Context
@@ -33,7 +32,7 @@ def monotonic(context: Context) -> Value:
 
 def sleep(context: Context, ms: U64) -> Value:
     """Ends early, with an error, when the actor is to stop (L5.3)."""
-    most = limit(TIMING, context.grant(TIMING), "sleep_ms_max")
+    most: int = GRANT.held_by(context)["sleep_ms_max"]
     if ms.value > most:
         raise Refusal(f"expected at most {most} ms, got {ms.value}")
     if _stops_within(context, ms.value):
@@ -54,7 +53,7 @@ def _stops_within(context: Context, ms: int) -> bool:
 
 
 INTERFACE: Final = Interface(
-    TIMING,
+    GRANT.name,
     "Clocks, and sleeping inside an operation. Sleeping does not count as the actor's computing time, but nothing else "
     "of the actor runs meanwhile: to do something later, set a timer.",
     (

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any, Final
 
-from theater.hostports import Address
+from theater.patterns.hostports import Address
 from worker.interfaces.registry import Refusal
 from worker.tcp.streams import words
 from worker.tcp.waiting import READ, Bell, Deadline, Waits

@@ -10,10 +10,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from proto import control
-from theater import hostports
-from theater.grant_limits import limit
-from theater.grants import TCP
-from theater.hostports import Address
+from theater.grants.tcp import GRANT
+from theater.patterns import BadPattern, hostports
+from theater.patterns.hostports import Address
 from worker.interfaces.context import Context
 from worker.interfaces.registry import Refusal
 from worker.tcp.connection import Connection
@@ -35,16 +34,16 @@ class Tcp:
     """One actor's TCP. Its functions run on the guest thread and raise Refusal, where they say nothing else."""
 
     def __init__(self, context: Context) -> None:
-        options = context.grant(TCP)
+        options = GRANT.held_by(context)
         self._context = context
-        self._may_connect: list[str] = options.get("connect", [])
-        self._may_listen: list[str] = options.get("listen", [])
-        self._connections_max = limit(TCP, options, "connections_max")
-        self._chunk_bytes = limit(TCP, options, "chunk_bytes_max")
-        self._send_bytes_max = limit(TCP, options, "send_bytes_max")
-        self._timeout_ms = limit(TCP, options, "timeout_ms_max")
-        self._wait_ms = limit(TCP, options, "wait_ms_max")
-        self._tls_files: dict[str, Any] = options.get("tls", {})
+        self._may_connect: list[str] = options["connect"]
+        self._may_listen: list[str] = options["listen"]
+        self._connections_max: int = options["connections_max"]
+        self._chunk_bytes: int = options["chunk_bytes_max"]
+        self._send_bytes_max: int = options["send_bytes_max"]
+        self._timeout_ms: int = options["timeout_ms_max"]
+        self._wait_ms: int = options["wait_ms_max"]
+        self._tls_files: dict[str, Any] = options["tls"]
         self._lock = threading.Lock()
         """Guards the two tables."""
         self._connections: dict[str, Connection] = {}
@@ -309,7 +308,7 @@ def expect(context: Context, message: control.Expect) -> control.Done | control.
 def _parsed(text: str) -> Address:
     try:
         return hostports.parse(text)
-    except hostports.BadHostPort as error:
+    except BadPattern as error:
         raise Refusal(str(error)) from None
 
 

@@ -93,13 +93,13 @@ class Contexts:
 
     def server(self) -> ssl.SSLContext:
         """Shows our certificate. Raises Refusal."""
-        if not self._options.get("certificate") or not self._options.get("key"):
+        if not self._options["certificate"] or not self._options["key"]:
             raise Refusal("no certificate and key are granted (tcp: tls: certificate, key)")
         return self._get("server", ("certificate", "key"), self._make_server)
 
     def _get(self, kind: str, names: tuple[str, ...], make: Any) -> ssl.SSLContext:
         try:
-            marks = [_mark(self._options.get(name)) for name in names]
+            marks = [_mark(self._options[name]) for name in names]
             known = self._made.get(kind)
             if known is None or known[0] != marks:
                 known = self._made[kind] = (marks, make())
@@ -112,7 +112,7 @@ class Contexts:
     def _make_client(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies certificates and names
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        authorities = self._options.get("ca")
+        authorities = self._options["ca"]
         if authorities:
             context.load_verify_locations(cafile=authorities)
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from typing import Final
 
-from theater import hostports
+from theater.patterns import BadPattern, hostports
 from worker.interfaces.registry import Refusal
 from worker.tcp.connection import Connection
 from worker.tcp.tls import Contexts, Secure, came_too_early, reason
@@ -51,5 +51,5 @@ def _checked(name: str) -> str:
     """A server's name, or its IP address."""
     try:
         return hostports.parse(hostports.shown(name, 0)).host
-    except hostports.BadHostPort:
+    except BadPattern:
         raise Refusal(f"expected the server's name or IP address, found {name[:64]!r}") from None

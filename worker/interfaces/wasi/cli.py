@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from theater import types
-from theater.grants import WASI
+from theater.grants.wasi import GRANT
 from theater.values import U8, U32, List, Option, Result, String, Tuple, Value
 from worker.engine.errors import CONTRACT, Trap
 from worker.interfaces.context import Context
@@ -108,13 +108,13 @@ def _revive_stderr(context: Context, given: tuple[Value, ...], answer: Value) ->
 
 def get_environment(context: Context) -> Value:
     """What the grant says."""
-    found = context.grant(WASI).get("environment", {})
+    found = GRANT.held_by(context)["environment"]
     return List(_PAIR, tuple(Tuple((String(name), String(value))) for name, value in found.items()))
 
 
 def get_arguments(context: Context) -> Value:
     """What the grant says."""
-    return List(types.STRING, tuple(String(each) for each in context.grant(WASI).get("arguments", ())))
+    return List(types.STRING, tuple(map(String, GRANT.held_by(context)["arguments"])))
 
 
 def initial_cwd(context: Context) -> Value:

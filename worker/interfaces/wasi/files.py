@@ -9,7 +9,7 @@ import stat as modes
 from typing import Any, Final
 
 from theater import types
-from theater.grants import WASI
+from theater.grants.wasi import GRANT
 from theater.values import U32, U64, UNIT, Bool, Flags, List, Record, String, Tuple, Value, Variant, bytes_of, items_of
 from worker.beneath import Outside, open_beneath, open_parent
 from worker.interfaces.context import Context
@@ -156,7 +156,7 @@ def _directory(context: Context, handle: U32, changes: bool = False) -> Descript
 
 
 def _preopened(grant: dict[str, Any]) -> Descriptor:
-    may_write = bool(grant.get("write"))
+    may_write: bool = grant["write"]
     fd = os.open(grant["host"], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     return Descriptor(fd, READ | (MUTATE if may_write else 0), may_write)
 
@@ -164,7 +164,7 @@ def _preopened(grant: dict[str, Any]) -> Descriptor:
 def get_directories(context: Context) -> Value:
     """Those of the grant that are there; one that is missing is told in the log."""
     found: list[Value] = []
-    for grant in context.grant(WASI).get("directories", ()):
+    for grant in GRANT.held_by(context)["directories"]:
         try:
             opened = _preopened(grant)
         except OSError as error:
@@ -175,7 +175,7 @@ def get_directories(context: Context) -> Value:
 
 
 def _revive_directories(context: Context, given: tuple[Value, ...], answer: Value) -> None:
-    grants = {grant["guest"]: grant for grant in context.grant(WASI).get("directories", ())}
+    grants = {grant["guest"]: grant for grant in GRANT.held_by(context)["directories"]}
     assert isinstance(answer, List)
     for pair in items_of(answer):
         handle, name = pair.items  # type: ignore[attr-defined]

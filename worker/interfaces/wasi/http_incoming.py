@@ -11,8 +11,8 @@ import hashlib
 from typing import Any, Final
 
 from theater import types
-from theater.grants import HTTP
-from theater.http import BODY_BYTES_MAX, REQUEST, RESPONSE
+from theater.grants.http import GRANT
+from theater.http import REQUEST, RESPONSE
 from theater.values import U16, U32, UNIT, Record, Result, String, Tuple, Value, Variant, bytes_of
 from worker.interfaces.context import Context
 from worker.interfaces.wasi import http_fields, http_messages
@@ -50,7 +50,7 @@ class Incoming:
     def __init__(self, context: Context) -> None:
         self.outparam = Outparam()
         self.exchange: Exchange = Exchange()
-        self.body_bytes_max = int(context.grant(HTTP).get("body_bytes_max", BODY_BYTES_MAX))
+        self.body_bytes_max = int(GRANT.held_by(context)["body_bytes_max"])
 
 
 def accept(context: Context, request: Record) -> Value:
@@ -169,5 +169,7 @@ def _handler() -> Maker:
 
 INTERFACES: Final = (
     _types().interface("wasi:http/types", "Messages of HTTP."),
-    _handler().interface(HTTP, "Around the guest's own `handle`: the handles it is given, and what it made of them."),
+    _handler().interface(
+        GRANT.name, "Around the guest's own `handle`: the handles it is given, and what it made of them."
+    ),
 )

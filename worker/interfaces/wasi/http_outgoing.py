@@ -14,9 +14,9 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from theater.grants import HTTP_CLIENT
-from theater.http import BODY_BYTES_MAX
-from theater.origins import BadOrigin, allows
+from theater.grants.http_client import GRANT
+from theater.patterns import BadPattern
+from theater.patterns.origins import allows
 from theater.values import U32, UNIT, Option, String, Value
 from worker.interfaces.context import Context
 from worker.interfaces.wasi.declaring import Failure, Maker, case, err, ok, some
@@ -29,15 +29,18 @@ from worker.interfaces.wasi.waiting import Pollable, Waker
 if TYPE_CHECKING:
     import http.client
 
-TIMEOUT_MS: Final = 30_000
-REQUESTS_MAX: Final = 16
 PIECE_BYTES: Final = 1 << 16
 PLACEHOLDER: Final = re.compile(rb"\{\{([A-Za-z0-9_.-]{1,100})\}\}")
 
 
+def options_of(context: Context) -> dict[str, Any]:
+    """The options of the grant."""
+    return GRANT.held_by(context)
+
+
 def body_bytes_max(context: Context) -> int:
     """The largest body of a request or a response."""
-    return int(context.grant(HTTP_CLIENT).get("body_bytes_max", BODY_BYTES_MAX))
+    return int(options_of(context)["body_bytes_max"])
 
 
 class Refused(Exception):
@@ -110,23 +113,23 @@ class Order:
     """Everything one request needs, apart from the guest."""
 
     def __init__(self, context: Context, request: OutgoingRequest, options: RequestOptions | None) -> None:
-        grant: Mapping[str, Any] = context.grant(HTTP_CLIENT)
+        grant = options_of(context)
         scheme, authority = request.scheme or "https", request.authority
         if authority is None:
             raise Refused("HTTP-request-URI-invalid")
         try:
-            if not allows(grant.get("allow", ()), f"{scheme}://{authority}"):
+            if not allows(grant["allow"], f"{scheme}://{authority}"):
                 raise Refused("HTTP-request-denied")
-        except BadOrigin:
+        except BadPattern:
             raise Refused("HTTP-request-URI-invalid") from None
         self.is_secure = scheme == "https"
         self.authority = authority
         self.method = request.method
         self.path = request.path or "/"
-        self.headers = [(name, _with_secrets(value, grant.get("secrets", {}))) for name, value in request.headers.pairs]
+        self.headers = [(name, _with_secrets(value, grant["secrets"])) for name, value in request.headers.pairs]
         self.body = request.body
-        self.bytes_max = body_bytes_max(context)
-        whole = int(grant.get("timeout_ms", TIMEOUT_MS)) / 1000
+        self.bytes_max = int(grant["body_bytes_max"])
+        whole = int(grant["timeout_ms"]) / 1000
         times = {} if options is None else options.times
         self.connect_s = _seconds(times.get("connect-timeout"), whole)
         self.first_byte_s = _seconds(times.get("first-byte-timeout"), whole)
@@ -169,7 +172,7 @@ def begin(context: Context, request: OutgoingRequest, options: RequestOptions | 
     """Have a request sent as soon as its body is complete. Raises Refused."""
     requests = context.service(Requests)
     order = Order(context, request, options)
-    if requests.count >= int(context.grant(HTTP_CLIENT).get("requests_max", REQUESTS_MAX)):
+    if requests.count >= options_of(context)["requests_max"]:
         raise Refused("connection-limit-reached")
     future = Future(context.service(Waker).changed)
     body = request.body
@@ -331,5 +334,5 @@ def _outgoing() -> Maker:
 
 
 INTERFACES: Final = (
-    _outgoing().interface(HTTP_CLIENT, "Requests to hosts of the allow-list."),
+    _outgoing().interface(GRANT.name, "Requests to hosts of the allow-list."),
 )

@@ -12,7 +12,8 @@ from struct import Struct
 from typing import Any, Final
 
 from theater import types
-from theater.grants import PREVIEW_1, WASI
+from theater.grants import PREVIEW_1
+from theater.grants.wasi import GRANT
 from theater.values import S64, U8, U16, U32, U64, UNIT, Flags, List, String, Tuple, Value, bytes_of
 from worker.beneath import open_beneath
 from worker.engine.errors import CONTRACT, Trap
@@ -132,12 +133,12 @@ def _file(context: Context, fd: U32, flag: int) -> tuple[Opened, int]:
 
 def args_get(context: Context) -> Value:
     """The arguments of the grant."""
-    return List(types.STRING, tuple(String(each) for each in context.grant(WASI).get("arguments", ())))
+    return List(types.STRING, tuple(map(String, GRANT.held_by(context)["arguments"])))
 
 
 def environ_get(context: Context) -> Value:
     """The environment of the grant, as NAME=value."""
-    found = context.grant(WASI).get("environment", {})
+    found = GRANT.held_by(context)["environment"]
     return List(types.STRING, tuple(String(f"{name}={value}") for name, value in found.items()))
 
 

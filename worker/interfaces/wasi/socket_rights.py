@@ -7,8 +7,9 @@ import threading
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
 
-from theater.grants import WASI
-from theater.hostports import Address, BadHostPort, Pattern, allows, parse, pattern, shown
+from theater.grants.wasi import GRANT
+from theater.patterns import BadPattern
+from theater.patterns.hostports import Address, Pattern, allows, parse, pattern, shown
 from worker.interfaces.context import Context
 from worker.interfaces.wasi.declaring import Failure
 from worker.interfaces.wasi.socket_wire import Wire
@@ -30,9 +31,9 @@ class Sockets:
     """The service behind all of ``wasi:sockets``."""
 
     def __init__(self, context: Context) -> None:
-        options = context.grant(WASI).get("sockets", {})
-        self._connect: list[str] = options.get("connect", [])
-        self._listen: list[str] = options.get("listen", [])
+        options = GRANT.held_by(context)["sockets"]
+        self._connect: list[str] = options["connect"]
+        self._listen: list[str] = options["listen"]
         self.changed = context.service(Waker).changed
         self._loop = Loop()
         self._wires: set[Wire] = set()
@@ -109,5 +110,5 @@ def host_of(name: str) -> str | Ip:
     try:
         plain = name if name.isascii() else name.encode("idna").decode("ascii")
         return parse(f"{plain}:0").host
-    except (BadHostPort, UnicodeError):
+    except (BadPattern, UnicodeError):
         raise Failure("invalid-argument") from None

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Final
 
-from theater.grants import WASI
+from theater.grants.wasi import GRANT
 from theater.values import U32, Value
 from worker.engine.errors import CONTRACT, Trap
 from worker.interfaces.context import Context
@@ -68,8 +68,8 @@ def _granted(name: str) -> Call:
     """A function that hands out something, if the grant has any address."""
 
     def call(context: Context, *given: Value) -> Value:
-        options = context.grant(WASI).get("sockets", {})
-        if not options.get("connect") and not options.get("listen"):
+        options = GRANT.held_by(context)["sockets"]
+        if not options["connect"] and not options["listen"]:
             return denied(context)
         return _method(name)(context, *given)
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-
-class BadPattern(ValueError):
-    """A text is no pattern of paths; the message says what was expected."""
+from theater.patterns import BadPattern
 
 
 def check(pattern: str) -> None:
@@ -25,6 +23,8 @@ def matches(patterns: Iterable[str], path: str) -> bool:
 
 def covers(held: str, asked: str) -> bool:
     """Whether everything that ``asked`` stands for, a path or a pattern, is also something that ``held`` stands for."""
+    if not asked.startswith("/"):
+        return False  # an id, or a name
     above, _, last = held.rpartition("/")
     if last == "**":
         return asked.startswith(f"{above}/")

@@ -1,4 +1,4 @@
-"""Names of actors, and lists of actors that may be reached: path patterns (theater.reach) and names.
+"""Names of actors, and lists of actors that may be reached: path patterns (theater.patterns.paths) and names.
 
 A name is any short text that is no path; at the end of one in a list, ``*`` stands for whatever follows.
 """
@@ -9,8 +9,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from theater import reach
-from theater.reach import BadPattern
+from theater.patterns import BadPattern, paths
 
 NAME_BYTES_MAX: Final = 255
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -28,7 +27,7 @@ def why_no_name(text: str) -> str | None:
 def check(pattern: str) -> None:
     """Raise BadPattern for what is neither a pattern of paths nor one of names."""
     if pattern.startswith("/"):
-        reach.check(pattern)
+        paths.check(pattern)
         return
     why = why_no_name(pattern.removesuffix("*"))
     if why is not None and pattern != "*":
@@ -43,6 +42,8 @@ def reaches(patterns: Iterable[str], path: str, names: Iterable[str]) -> bool:
 
 def covers(held: str, asked: str) -> bool:
     """Whether everything that ``asked`` stands for is also something that ``held`` stands for."""
-    if held.startswith("/") or asked.startswith("/"):
-        return held.startswith("/") and asked.startswith("/") and reach.covers(held, asked)
+    if held.startswith("/"):
+        return paths.covers(held, asked)
+    if asked.startswith("/"):
+        return False
     return asked.startswith(held[:-1]) if held.endswith("*") else asked == held

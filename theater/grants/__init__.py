@@ -2,11 +2,19 @@
 
 Most grants are one host interface and bear its name. ``wasi`` opens the interfaces of WASI 0.2 and preview 1 without
 HTTP; the types of HTTP come with either of its two sides.
+
+Only names are here, for everybody. What a grant means, its options, their defaults, and what of them a child may have,
+is declared in the module of its short name (``theater.grants.http_client``), which is imported when it is asked for. A
+new grant is a constant and a short name here, and such a module.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from theater.grants.declaring import Group
 
 RUNTIME: Final = "theater:simple/runtime"
 SUPERVISOR: Final = "theater:simple/supervisor"
@@ -76,3 +84,9 @@ def opened_by(interface: str) -> tuple[str, ...]:
 def short_name(grant: str) -> str:
     """What a manifest would call a grant."""
     return next((short for short, full in SHORT_NAMES.items() if full == grant), grant)
+
+
+def declared(grant: str) -> Group:
+    """What is declared of a grant, given by its full name."""
+    declaration: Group = import_module(f"{__name__}.{short_name(grant).replace('-', '_')}").GRANT
+    return declaration

@@ -14,17 +14,15 @@ from typing import Final
 
 import msgspec
 
+from theater.patterns import BadPattern
+from theater.patterns.hosts import PORT_MAX, covers_name, port_of, split
+
 ANY: Final = "*"
-PORT_MAX: Final = 65_535
 _NAME: Final = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})(\.[A-Za-z0-9_][A-Za-z0-9_-]{0,62})*\.?\Z")
 _WANTED: Final = "an address such as db.example.com:5432 or [::1]:8080"
 _WANTED_PATTERN: Final = "a pattern such as db.example.com:5432, *.example.com:443, 10.0.0.0/8:* or 127.0.0.1:8000-8099"
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-
-class BadHostPort(ValueError):
-    """A text is no address, or no pattern; the message says what was expected."""
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -57,37 +55,41 @@ class Pattern(msgspec.Struct, frozen=True):
             return other.network is not None and _is_inside(other.network, self.network)
         if self.name is None or other.name is None or other.name == ANY:
             return False
-        if self.name.startswith("*."):
-            return other.name == self.name or other.name.removeprefix("*").endswith(self.name[1:])
-        return self.name == other.name
+        return covers_name(self.name, other.name)
 
 
 def parse(text: str) -> Address:
-    """Take an address apart. Raises BadHostPort."""
-    host, port = _split(text, _WANTED)
-    if not port.isascii() or not port.isdigit() or len(port) > len(str(PORT_MAX)) or int(port) > PORT_MAX:
-        raise BadHostPort(f"expected {_WANTED}, found {text[:300]!r}")
+    """Take an address apart. Raises BadPattern."""
+    host, ports = _split(text, _WANTED)
+    port = port_of(ports)
+    if port is None:
+        raise _no(text, _WANTED)
     ip = _network(host)
     if ip is not None and ip.num_addresses == 1 and "/" not in host:
-        return Address(str(ip.network_address), int(port), ip)
+        return Address(str(ip.network_address), port, ip)
     if not _NAME.match(host):
-        raise BadHostPort(f"expected {_WANTED}, found {text[:300]!r}")
-    return Address(host.lower().rstrip("."), int(port))
+        raise _no(text, _WANTED)
+    return Address(host.lower().rstrip("."), port)
 
 
 def pattern(text: str) -> Pattern:
-    """Take a pattern apart. Raises BadHostPort."""
+    """Take a pattern apart. Raises BadPattern."""
     host, ports = _split(text, _WANTED_PATTERN)
     found = re.fullmatch(r"(\d{1,5})(?:-(\d{1,5}))?", ports, re.ASCII)
     first, last = (0, PORT_MAX) if ports == ANY else (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
     if not first <= last <= PORT_MAX:
-        raise BadHostPort(f"expected {_WANTED_PATTERN}, found {text[:300]!r}")
+        raise _no(text, _WANTED_PATTERN)
     network = _network(host)
     if network is not None:
         return Pattern(None, network, first, last)
     if host != ANY and not _NAME.match(host.removeprefix("*.")):
-        raise BadHostPort(f"expected {_WANTED_PATTERN}, found {text[:300]!r}")
+        raise _no(text, _WANTED_PATTERN)
     return Pattern(host.lower().rstrip("."), None, first, last)
+
+
+def check(text: str) -> None:
+    """Raise BadPattern for what is no pattern."""
+    pattern(text)
 
 
 def allows(patterns: Iterable[str], address: Address) -> bool:
@@ -97,10 +99,9 @@ def allows(patterns: Iterable[str], address: Address) -> bool:
     return any(pattern(each).covers(wanted) for each in patterns)
 
 
-def within(inner: str, outer: Iterable[str]) -> bool:
-    """Whether a pattern stands for nothing that none of the others stands for alone."""
-    wanted = pattern(inner)
-    return any(pattern(each).covers(wanted) for each in outer)
+def covers(held: str, asked: str) -> bool:
+    """Whether everything that ``asked`` stands for is also something that ``held`` stands for."""
+    return pattern(held).covers(pattern(asked))
 
 
 def shown(host: str, port: int) -> str:
@@ -109,13 +110,14 @@ def shown(host: str, port: int) -> str:
 
 
 def _split(text: str, wanted: str) -> tuple[str, str]:
-    host, colon, port = text.rpartition(":")
-    is_bracketed = host.startswith("[") and host.endswith("]")
-    if is_bracketed:
-        host = host[1:-1]
-    if not colon or not host or (":" in host) is not is_bracketed:
-        raise BadHostPort(f"expected {wanted}, found {text[:300]!r}")
+    host, port, is_bracketed = split(text)
+    if not host or (":" in host) is not is_bracketed:
+        raise _no(text, wanted)
     return host, port
+
+
+def _no(text: str, wanted: str) -> BadPattern:
+    return BadPattern(f"expected {wanted}, found {text[:300]!r}")
 
 
 def _network(host: str) -> Network | None:
