@@ -7,10 +7,9 @@ from typing import Any, Final
 
 import msgspec
 
+from theater import grants
 from theater.actor import ActorSpec
 
-HIDDEN: Final = ("secrets", "environment")
-"""Options whose values are not shown, only their names."""
 HIDDEN_TEXT: Final = "(hidden)"
 
 
@@ -21,15 +20,19 @@ def declared(spec: ActorSpec, path: str) -> dict[str, Any]:
         "origin": spec.origin,
         "package": spec.package,
         "sha256": spec.sha256,
-        "grants": {name: _shown(options) for name, options in spec.grants.items()},
+        "grants": {name: _shown(name, options) for name, options in spec.grants.items()},
         "places": spec.grant_places,
-        "passes": {name: _shown(rule) if isinstance(rule, dict) else rule for name, rule in spec.passes.items()},
+        "passes": {
+            name: _shown(name, rule) if isinstance(rule, dict) else rule for name, rule in spec.passes.items()
+        },
         "options": msgspec.to_builtins(spec.options),
     }
 
 
-def _shown(options: Mapping[str, Any]) -> dict[str, Any]:
+def _shown(grant: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Of secrets only the names."""
+    secret = {option.name for option in grants.declared(grant).options if option.is_secret}
     return {
-        name: dict.fromkeys(value, HIDDEN_TEXT) if name in HIDDEN and isinstance(value, dict) else value
+        name: dict.fromkeys(value, HIDDEN_TEXT) if name in secret and isinstance(value, dict) else value
         for name, value in options.items()
     }

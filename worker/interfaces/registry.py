@@ -16,6 +16,7 @@ import msgspec
 from theater import cgrf, interfaces, types
 from theater.errors import ActorError
 from theater.fitting import fits
+from theater.grants import opened_by
 from theater.values import List, Option, Result, String, Tuple, Value
 from worker.engine.errors import CONTRACT, HOST, Trap
 from worker.interfaces.context import Context
@@ -165,6 +166,11 @@ class Interface(msgspec.Struct, frozen=True):
     callbacks: tuple[Callback, ...] = ()
     is_plain: bool = False
     """Answers are as declared, types of results included (WIT); else as every Theater host has sent them."""
+
+    @property
+    def grants(self) -> tuple[str, ...]:
+        """The grants any of which opens it, by their full names (theater.grants)."""
+        return opened_by(self.name)
 
     def function(self, name: str) -> Function | None:
         """Return the function of this name."""
