@@ -30,6 +30,11 @@ children:
     actor: counter.wasm
   - id: sheet
     actor: sheet.toml
+  - id: bounded
+    actor: counter.wasm
+    grants:
+      timer: {min_interval: 90s}
+      process: {programs: [/bin/cat], timeout: 20s, max_input: 2KiB, max_processes: 2}
 """
 SHEET = """\
 name = "sheet"
@@ -67,6 +72,19 @@ def test_each_grant_and_where_it_is_written(tree: str, capsys: pytest.CaptureFix
     assert (links["used"], links["children"]) == (False, {"allow": ["/a/b"]})
     assert client["options"]["max_body"] == "16MiB (default)"
     assert found["limits"]["memory"] == "64MiB"
+
+
+def test_options_as_they_would_be_written(tree: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the units of their kinds, whatever they are called."""
+    timer, process = explain(capsys, tree, "/bounded")["may"]
+
+    assert timer["options"] == {"min_interval": "90s", "max_timers": "64 (default)"}
+    assert {key: process["options"][key] for key in ("timeout", "max_input", "max_processes", "max_output")} == {
+        "timeout": "20s",
+        "max_input": "2KiB",
+        "max_processes": 2,
+        "max_output": "1MiB (default)",
+    }
 
 
 def test_limits_as_they_would_be_written(tree: str, capsys: pytest.CaptureFixture[str]) -> None:

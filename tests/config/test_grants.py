@@ -114,8 +114,9 @@ def test_what_is_not_written_is_the_default(short: str, option: Option) -> None:
 
 # -- children ----------------------------------------------------------------------------------------------------------
 
-HOST_PORTS = ["a.example.com:443", "*.example.com:443", "*:443", "10.0.0.0/8:*", "10.1.0.0/16:80-90", "[::1]:*"]
-PLACES = ["a.example.com:443", "b.a.example.com:443", "example.com:443", "10.1.2.3:80", "10.1.2.3:91", "10.9.9.9:80"]
+HOST_PORTS = ["a.example.com:443", "*.example.com:443", "*:443", "10.0.0.0/8:*"]
+HOST_PORTS += ["10.1.0.0/16:80-90", "10.1.0.0/16:8-90", "[::1]:*"]
+PLACES = ["a.example.com:443", "b.a.example.com:443", "example.com:443", "10.1.2.3:80", "10.1.2.3:9", "10.9.9.9:91"]
 ORIGINS = ["https://a.example.com", "https://*.example.com", "https://a.example.com:8443", "http://a.example.com"]
 SITES = [*ORIGINS[:1], *ORIGINS[2:], "https://b.example.com", "https://example.com"]
 PATHS = ["/a", "/a/b", "/a/*", "/a/**", "/*", "/**"]

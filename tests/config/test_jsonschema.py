@@ -12,7 +12,7 @@ import pytest
 from tests.config.conftest import Desk
 from tests.config.test_tree import DESIGN
 from theater.actor import ActorOptions
-from theater.config import keys
+from theater.config import files, keys
 from theater.config.errors import Problems
 from theater.config.jsonschema import DIRECTORY, main, manifest_schema, outdated, tree_schema
 from theater.config.node import Node
@@ -30,14 +30,14 @@ TYPES: dict[str, Any] = {
 }
 
 ALL_SECTIONS = (
-    *keys.SECTIONS,
+    *files.SECTIONS,
     keys.LIMITS,
     keys.ABI,
     keys.CHAIN,
     keys.HEARTBEAT,
-    keys.BACKOFF,
-    keys.SUPERVISION,
-    keys.TREE_SUPERVISION,
+    files.BACKOFF,
+    files.SUPERVISION,
+    files.TREE_SUPERVISION,
 )
 
 
@@ -194,7 +194,7 @@ def test_documented(section: Section, key: str, field: Field) -> None:
 
 OPTIONS = [
     (f"{section.name}.{key}", field, field.target or key)
-    for section in (keys.LIMITS, keys.ABI, keys.CHAIN, keys.HEARTBEAT, keys.SNAPSHOT, keys.MANIFEST)
+    for section in (keys.LIMITS, keys.ABI, keys.CHAIN, keys.HEARTBEAT, keys.SNAPSHOT, files.MANIFEST)
     for key, field in section.fields.items()
     if (field.target or key) in ActorOptions.__struct_fields__
 ]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from supervisor.fleet.permits import beyond, withheld
-from theater.grants import HTTP_CLIENT, LINKS, RUNTIME, SUPERVISOR, WASI
+from theater.grants import HTTP, HTTP_CLIENT, LINKS, RUNTIME, SUPERVISOR, WASI
 
 ORIGIN = "https://a.example"
 
@@ -31,6 +31,13 @@ BEYOND: list[tuple[dict[str, Any], dict[str, Any], list[str]]] = [
         ["wasi: connecting to 10.0.0.1:1"],
     ),
     ({WASI: {}}, {WASI: {"sockets": {"listen": ["[::]:80"]}}}, ["wasi: listening on [::]:80"]),
+    ({HTTP: {"listen": "127.0.0.1:80"}}, {HTTP: {"listen": "127.0.0.1:81"}}, []),
+    ({HTTP: {}}, {HTTP: {"listen": "127.0.0.1:81"}}, ["http: listening on 127.0.0.1:81"]),
+    (
+        {HTTP: {"listen": "127.0.0.1:80"}},
+        {HTTP: {"listen": "0.0.0.0:80", "timeout_ms": 30_001}},
+        ["http: listening on 0.0.0.0:80", "http: timeout_ms of 30001 (the parent has 30000)"],
+    ),
     (
         {HTTP_CLIENT: {"allow": [ORIGIN], "body_bytes_max": 1024}},
         {HTTP_CLIENT: {"allow": [ORIGIN]}},

@@ -28,6 +28,7 @@ PATTERNS = PATHS | PATHS.map(lambda path: path + "/*") | PATHS.map(lambda path: 
         ("/*", "/a", True),
         ("/**", "/a/b", True),
         ("/**", "an-id-of-nobody", False),
+        ("/*", "an-id-of-nobody", False),
     ],
 )
 def test_what_a_pattern_stands_for(pattern: str, path: str, wanted: bool) -> None:

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from theater.config.keys import ACTOR_CHILD, MANIFEST, SUPERVISOR, SUPERVISOR_CHILD, TREE
+from theater.config.files import ACTOR_CHILD, MANIFEST, SUPERVISOR, SUPERVISOR_CHILD, TREE
 from theater.config.kinds import VARIABLE
 from theater.config.reader import section_schema
 

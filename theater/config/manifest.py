@@ -13,8 +13,8 @@ from typing import Any
 from theater.actor import ActorSpec
 from theater.config.declaration import Declaration, finish, overlay
 from theater.config.errors import Enough
+from theater.config.files import MANIFEST, MANIFESTS
 from theater.config.grants import Grants, places_of
-from theater.config.keys import MANIFEST, MANIFESTS
 from theater.config.limits import MANIFEST_TEXT_BYTES_MAX
 from theater.config.loading import Loading
 from theater.config.node import Node

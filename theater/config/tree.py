@@ -15,8 +15,8 @@ import msgspec
 
 from theater.config.declaration import Declaration, finish, overlay
 from theater.config.errors import Enough
+from theater.config.files import ACTOR_CHILD, MANIFESTS, SUPERVISOR, SUPERVISOR_CHILD, TREE
 from theater.config.grants import places_of
-from theater.config.keys import ACTOR_CHILD, MANIFESTS, SUPERVISOR, SUPERVISOR_CHILD, TREE
 from theater.config.limits import SUPERVISOR_LEVELS_MAX
 from theater.config.loading import Loading, shown_beside
 from theater.config.manifest import declare_manifest
