@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Final
 from proto import operation
 from theater import cgrf, types
 from theater.errors import ActorError, HandlerError
-from theater.grants.message_server import GRANT
 from theater.values import Bool, List, Option, Record, String, Tuple, Value
 from worker.channels import OPEN, Channel, Channels
 from worker.desk import Caller
@@ -93,6 +92,8 @@ class Mailbox:
     """Reads mail at the desk, by whoever holds it; answers deferred requests for the guest."""
 
     def __init__(self, inc: Incarnation) -> None:
+        from theater.grants.message_server import GRANT  # here already if the guest imports what it stands for
+
         options = GRANT.of(inc.init.grants.get(GRANT.name, {}))
         self._inc = inc
         self.is_open = False

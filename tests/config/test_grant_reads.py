@@ -18,7 +18,7 @@ def names_in(group: Group) -> set[str]:
 
 
 def declaration_in(tree: ast.Module) -> Group | None:
-    for node in tree.body:
+    for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and any(alias.name == "GRANT" for alias in node.names):
             short = (node.module or "").rpartition(".")[2].replace("_", "-")
             return declared(SHORT_NAMES[short])

@@ -12,11 +12,13 @@ import pytest
     ("statement", "absent"),
     [
         ("from theater.config import ConfigError", ("yaml", "tomllib", "json", "theater.config.tree")),
+        ("import worker.process", ("yaml", "theater.config", "theater.grants.declaring")),
+        ("import theater.grants.store, theater.grants.tcp", ("yaml", "theater.config", "zmq")),
         ("from theater.config import load_tree, load_manifest", ("yaml", "tomllib", "zmq", "wasmtime")),
     ],
 )
 def test_light(statement: str, absent: tuple[str, ...]) -> None:
-    """Parsers are imported when a file of theirs is read, and no earlier."""
+    """Parsers are imported when a file of theirs is read, and no earlier; workers have no configuration."""
     code = f"import sys; {statement}; print([name for name in {absent!r} if name in sys.modules])"
 
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
