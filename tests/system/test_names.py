@@ -154,6 +154,28 @@ def test_a_round_robin_group_takes_turns(talk: Talk) -> None:
         assert sender.ask("request", "g-turns", "who") == "you said who"
 
 
+def test_a_stranger_in_a_round_robin_group_has_no_turn(tree: RunningTree, talk: Talk) -> None:
+    """One whom the sender's grant does not reach is left out; the others get all there is."""
+    a, b, stranger, shy = talk.talker(), talk.talker(), Talker(tree, "/deep"), Talker(tree, "/shy")
+    for member in (a, stranger, b):
+        member.ask("join", "g-strange", "round-robin")
+    for number in range(4):
+        shy.ask("send", "g-strange", str(number))
+
+    a.wait_notes("send 0", "send 2")
+    b.wait_notes("send 1", "send 3")
+    stranger.ask("leave", "g-strange")
+
+
+def test_a_group_of_strangers_is_not_permitted(tree: RunningTree, talk: Talk) -> None:
+    """None of its members is reached: refused in the same words as one of them would be."""
+    stranger, shy = Talker(tree, "/deep"), Talker(tree, "/shy")
+    for mode in ("round-robin", "broadcast"):
+        stranger.ask("join", f"g-{mode}", mode)
+
+        assert shy.refused("send", f"g-{mode}", "hello") == f"Not permitted: message-server (g-{mode})"
+
+
 def test_a_broadcast_group_hears_everything(talk: Talk) -> None:
     """Messages go to all; what has one answer is refused."""
     members = [talk.talker() for _ in range(3)]
