@@ -10,11 +10,13 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from proto import operation
+import msgspec
+
+from proto import control, operation
 from theater import cgrf, types
-from theater.errors import ActorError, HandlerError
+from theater.errors import ActorError, HandlerError, InternalError, from_wire
 from theater.grants import MESSAGES
 from theater.values import Bool, List, Option, Record, String, Tuple, Value
 from worker.channels import OPEN, Channel, Channels
@@ -32,6 +34,10 @@ HANDLE_REQUEST: Final = f"{CLIENT}.handle-request"
 HANDLE_OPEN: Final = f"{CLIENT}.handle-channel-open"
 HANDLE_MESSAGE: Final = f"{CLIENT}.handle-channel-message"
 HANDLE_CLOSE: Final = f"{CLIENT}.handle-channel-close"
+POSTED: Final = {"send": HANDLE_SEND, "channel": HANDLE_MESSAGE}
+"""Mail nobody waits for, and the function that is to have it."""
+GUEST_FAILED: Final = InternalError.kind
+"""The guest was given the message, and failed in it: that is its own affair, and in its chain."""
 
 ROUTING_BYTES: Final = 16
 CHANNELS_MAX: Final = 1000
@@ -39,6 +45,15 @@ REQUESTS_MAX: Final = 1000
 NOT_REGISTERED: Final = ("handler", ("the actor takes no messages: it has not registered",))
 OTHER_LIFE: Final = "the message is for another incarnation"
 NOT_YOURS: Final = "not a participant of this channel"
+
+
+class Received(msgspec.Struct, frozen=True):
+    """A message nobody waits for, as it came."""
+
+    sender: str
+    function: str
+    channel: str
+    body: bytes
 
 
 class Request:
@@ -113,7 +128,7 @@ class Mailbox:
             "channel": self._said,
             "close": self._closed,
         }
-        inc.desk.mail, inc.desk.forget = self.take, self.forget
+        inc.desk.mail, inc.desk.forget, inc.desk.unheard = self.take, self.forget, self.unheard
         assert inc.peers is not None
         inc.peers.on_end.append(self.channels.ended)
 
@@ -134,7 +149,10 @@ class Mailbox:
 
     def take(self, identity: bytes, mail: operation.Mail, bodies: list[bytes]) -> Call | None:
         """Make an operation of a piece of mail; None if it was answered at once. Only with the desk's lock held."""
-        caller = Caller(identity, mail.id, is_void=True)
+        body = bodies[0] if bodies else b""
+        function = POSTED.get(mail.kind)
+        letter = None if function is None else Received(mail.sender, function, mail.channel, body)
+        caller = Caller(identity, mail.id, is_void=True, letter=letter)
         desk = self._inc.desk
         if mail.to != self._inc.init.incarnation:
             desk.refuse(caller, HandlerError.kind, (OTHER_LIFE,))
@@ -143,13 +161,20 @@ class Mailbox:
             desk.refuse(caller, *NOT_REGISTERED)
             return None
         try:
-            call = self._kinds[mail.kind](caller, mail, bodies[0] if bodies else b"")
+            call = self._kinds[mail.kind](caller, mail, body)
         except ActorError as error:
             desk.refuse(caller, error.kind, error.data)
             return None
         if self._early is not None:
             self._early.append(call)
         return call
+
+    def unheard(self, letter: Received, kind: str, data: tuple[Any, ...]) -> None:
+        """A message is not handled, and its sender, who would see to it, is gone: a dead letter."""
+        if kind != GUEST_FAILED:
+            reason = f"{from_wire(kind, data).text()} (and the sender has ended)"
+            told = control.Undelivered("", letter.function, reason, letter.channel, letter.sender)
+            self._inc.say(told, [letter.body])
 
     def forget(self, key: tuple[bytes, int]) -> None:
         """Who asked this waits no more. Only with the desk's lock held."""

@@ -149,6 +149,33 @@ def test_messages_to_one_that_dies_are_dead_letters(talk: Talk) -> None:
     assert b.notes() == []
 
 
+@pytest.mark.parametrize("end", ["terminate", "shutdown"])
+def test_messages_whose_sender_has_ended_are_dead_letters(pair: tuple[Talker, Talker], talk: Talk, end: str) -> None:
+    """They stay in the mailbox; if the receiver stops before it has handled them, it is the one to say so."""
+    a, b = pair
+    b.actor.pause()
+    a.ask("send-many", b.path, 3)
+    getattr(a.actor, end)()
+    a.tree.wait_incarnation(a.path, 2)
+    b.actor.shutdown(5)
+    letters = talk.wait_letters(b.path, 3)
+
+    assert [(letter.sender, letter.message) for letter in letters] == [(a.path, b"%d" % n) for n in range(3)]
+    assert all(letter.reason.endswith("(and the sender has ended)") for letter in letters)
+
+
+def test_messages_whose_sender_has_ended_are_handled(pair: tuple[Talker, Talker], talk: Talk) -> None:
+    """By a receiver that lives on: no dead letter."""
+    a, b = pair
+    b.actor.pause()
+    a.ask("send-many", b.path, 3)
+    a.actor.terminate()
+    b.actor.resume()
+
+    b.wait_notes("send 0", "send 1", "send 2")
+    assert talk.letters(b.path) == []
+
+
 def test_dead_letters_are_seen_requeued_and_dropped(talk: Talk) -> None:
     """On the command line: list, show, requeue, drop."""
     a, b = talk.talker(), talk.talker({"notes": []})

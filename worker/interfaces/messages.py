@@ -17,14 +17,12 @@ from worker.channels import OPEN
 from worker.interfaces.context import Context
 from worker.interfaces.registry import Callback, Function, Interface, Refusal, Variant
 from worker.letters import Letter, Make
-from worker.mailbox import CLIENT, HANDLE_MESSAGE, HANDLE_SEND
+from worker.mailbox import CLIENT, GUEST_FAILED, HANDLE_MESSAGE, HANDLE_SEND
 from worker.peer import Peer
 from worker.peers import Deadline
 
 TIMEOUT_MS: Final = 30_000
 WINDOW: Final = 100
-HANDLED: Final = "internal"
-"""The guest was given the message, and failed in it: that is its own affair, and in its chain."""
 
 
 class Post:
@@ -54,7 +52,7 @@ class Post:
         context, actor_id = self.context, peer.where.actor_id
 
         def over(letter: Letter) -> None:
-            if letter.error is not None and letter.error.kind != HANDLED:
+            if letter.error is not None and letter.error.kind != GUEST_FAILED:
                 context.undelivered(actor_id, function, letter.error.text(), body, channel)
 
         letter = Letter(self.mail(kind, channel), body, over, goes_again=not channel)
