@@ -14,6 +14,7 @@ from supervisor.fleet.services import Services
 from supervisor.fleet.shares import shares
 from supervisor.store.packages import keep_bytes
 from theater.actor import ActorSpec
+from theater.directories import settled
 from theater.errors import PermissionDenied
 from theater.spec import BRUTAL_KILL, INFINITY, ChildSpec
 
@@ -47,7 +48,7 @@ def child_spec(asking: Asking) -> ActorSpec:
     options, missing = shares(parent.spec.options, spec.options)
     if missing:
         raise Refusal(PermissionDenied(", ".join(missing), "its limits are the parent's at most").text())
-    spec = msgspec.structs.replace(spec, options=options)
+    spec = msgspec.structs.replace(spec, options=options, grants=settled(spec.grants, parent.spec.grants))
     return spec if wasm is None else msgspec.structs.replace(spec, package=_keep(asking.services, wasm))
 
 
