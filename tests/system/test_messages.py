@@ -276,10 +276,22 @@ def test_as_many_requests_as_granted_are_left_outstanding(talk: Talk) -> None:
         answers.append(askers[number].later("request", b.path, f"later {number}"))
         until(lambda count=number + 1: len(b.ask("outstanding")) == count, f"{number + 1} outstanding")  # type: ignore[misc]
 
-    assert askers[3].ask("request", b.path, "later 3") == ""
+    assert askers[3].refused("request", b.path, "later 3") == "Handler error: 3 requests are outstanding already"
     for id in b.ask("outstanding"):
         b.ask("respond", id, "done")
     assert [answer() for answer in answers] == ["done"] * 3
+
+
+def test_requests_of_one_that_has_ended_are_outstanding_no_more(pair: tuple[Talker, Talker]) -> None:
+    """Nobody waits for their answers, and others have room."""
+    a, b = pair
+    answer = a.later("request", b.path, "later")
+    (id,) = until(lambda: b.ask("outstanding"), "the request")
+    os.kill(a.tree.pid(a.path), signal.SIGKILL)
+
+    until(lambda: b.ask("outstanding") == [], "the request to be forgotten")
+    assert b.refused("respond", id, "late") == f"Handler error: there is no outstanding request {id}"
+    answer()
 
 
 def test_a_request_to_oneself_is_refused(talk: Talk) -> None:

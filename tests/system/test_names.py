@@ -241,6 +241,16 @@ def test_rpc_reaches_what_is_granted(talk: Talk, tree: RunningTree) -> None:
     assert shy.rpc(b.path, "notes") == ("err", f"Not permitted: rpc ({b.path})")
 
 
+def test_rpc_forges_no_message(talk: Talk) -> None:
+    """What the host alone calls is refused at the caller; the other hears nothing."""
+    a, b = talk.talker(), talk.talker()
+    function = "theater:simple/message-server-client.handle-send"
+    answer = a.ask("call", b.path, function, Tuple((String("forged"),)), None)
+
+    assert answer.value == ("err", f"Not permitted: rpc (only the host calls {function})")
+    assert b.notes() == []
+
+
 def test_rpc_to_oneself_is_refused(talk: Talk) -> None:
     """L15, by path, id and name."""
     a = talk.talker()
