@@ -69,6 +69,11 @@ def writable(grants: Grants) -> list[str]:
     return [place(directory) for directory in each if directory.get("write")]
 
 
+def is_inside(path: str, directory: str) -> bool:
+    """Whether a path leads to something in a directory, or to it, all links followed."""
+    return is_below(os.path.realpath(path), os.path.realpath(directory))
+
+
 def is_below(inner: str, outer: str) -> bool:
     """Whether a path is that of a directory or of something in it, as they are written."""
     return inner == outer or inner.startswith(outer.rstrip("/") + "/")
