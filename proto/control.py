@@ -94,15 +94,17 @@ class Ask(Message, tag="ask", frozen=True):
 
 
 class Undelivered(Message, tag="undelivered", frozen=True):
-    """A message the guest had sent was not delivered: a dead letter. Body 0: its bytes. Not answered.
+    """A message was not delivered: a dead letter. Body 0: its bytes. Not answered.
 
-    ``target`` is the actor it was for, by id, or by whatever the guest called it if there was none.
+    The sender's worker says so: ``target`` is the actor it was for, by id, or by whatever the guest called it if there
+    was none. Where the sender has ended, the receiver's worker does: ``sender`` is its id, and ``target`` is ignored.
     """
 
     target: str
     function: str
     reason: str
     channel: str = ""
+    sender: str = ""
 
 
 # -- root to worker ---------------------------------------------------------------------------------------------

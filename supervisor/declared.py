@@ -9,6 +9,9 @@ import msgspec
 
 from theater import grants
 from theater.actor import ActorSpec
+from theater.directories import place
+from theater.grants.declaring import Option
+from theater.grants.directories import DIRECTORIES
 
 HIDDEN_TEXT: Final = "(hidden)"
 
@@ -30,9 +33,14 @@ def declared(spec: ActorSpec, path: str) -> dict[str, Any]:
 
 
 def _shown(grant: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Of secrets only the names."""
-    secret = {option.name for option in grants.declared(grant).options if option.is_secret}
-    return {
-        name: dict.fromkeys(value, HIDDEN_TEXT) if name in secret and isinstance(value, dict) else value
-        for name, value in options.items()
-    }
+    known = {option.name: option for option in grants.declared(grant).options}
+    return {name: _option(known[name], value) for name, value in options.items()}
+
+
+def _option(option: Option, value: Any) -> Any:
+    """Of secrets only the names; directories where they are."""
+    if option.is_secret:
+        return dict.fromkeys(value, HIDDEN_TEXT)
+    if option == DIRECTORIES:
+        return [{**{key: each[key] for key in each if key != "below"}, "host": place(each)} for each in value]
+    return value

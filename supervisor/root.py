@@ -21,7 +21,6 @@ from supervisor.fleet.bonds import Bonds
 from supervisor.fleet.deaths import Deaths
 from supervisor.fleet.families import Families
 from supervisor.fleet.forest import MAIN, Forest
-from supervisor.fleet.gate import Gate
 from supervisor.fleet.heartbeat import Heartbeat
 from supervisor.fleet.history import History
 from supervisor.fleet.links import Links
@@ -31,6 +30,7 @@ from supervisor.fleet.peers import Peers
 from supervisor.fleet.services import Directories, Services
 from supervisor.fleet.subscriptions import Subscriptions
 from supervisor.fleet.updates import UPDATE_PACKAGE, Updates
+from supervisor.gate.gate import Gate
 from supervisor.listeners import Listeners
 from supervisor.loop import Loop
 from supervisor.notify import notify

@@ -57,6 +57,8 @@ class Caller(msgspec.Struct, frozen=True, gc=False):
     """It wants an HTTP response: status and headers, and the body, as two bodies of the answer."""
     delivery: Any = None
     """Says what goes back, of operations whose answer is not simply the response (worker.mailbox)."""
+    letter: Any = None
+    """A message nobody waits for (worker.mailbox): its refusal is told elsewhere if whoever sent it is gone."""
 
 
 NO_MAIL: Final = ("handler", ("the actor takes no messages",))
@@ -72,6 +74,8 @@ class Desk:
         """Makes operations of mail (worker.mailbox); None: nothing of the kind is granted."""
         self.forget: Callable[[tuple[bytes, int]], None] | None = None
         """Told of requests that nobody waits for any more."""
+        self.unheard: Callable[[Any, str, tuple[Any, ...]], None] | None = None
+        """Told of a letter that was refused, with kind and data, if whoever sent it cannot be told any more."""
         self.message_bytes_max = BODY_BYTES_MAX
         self.is_closed = False
         self.http_function: str | None = None
@@ -127,7 +131,9 @@ class Desk:
         self._metrics.refused(kind)
         if caller.delivery is not None and not caller.delivery.failed():
             return  # it has been answered already
-        self._send(caller.identity, _ANSWERS.encode(operation.Failed(caller.id, kind, data)), None)
+        is_told = self._send(caller.identity, _ANSWERS.encode(operation.Failed(caller.id, kind, data)), None)
+        if not is_told and caller.letter is not None and self.unheard is not None:
+            self.unheard(caller.letter, kind, data)
 
     def close(self, linger_ms: int) -> None:
         """Close; what was sent may take this long to leave."""
@@ -135,7 +141,8 @@ class Desk:
             self.is_closed = True
             self.socket.close(linger_ms)
 
-    def _send(self, identity: bytes, header: bytes, body: bytes | None) -> None:
+    def _send(self, identity: bytes, header: bytes, body: bytes | None) -> bool:
+        """Whether there is still somebody of that identity."""
         socket = self.socket
         try:
             _send(socket, identity, _MORE_FOLLOWS)  # the only frame that can be refused
@@ -146,6 +153,8 @@ class Desk:
                 _send(socket, body, _NO_WAIT)
         except zmq.ZMQError as error:
             self._lost(error)
+            return error.errno != zmq.EHOSTUNREACH
+        return True
 
     def _lost(self, error: zmq.ZMQError) -> None:
         if error.errno not in (zmq.EHOSTUNREACH, zmq.EAGAIN):

@@ -10,11 +10,13 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from proto import operation
+import msgspec
+
+from proto import control, operation
 from theater import cgrf, types
-from theater.errors import ActorError, HandlerError
+from theater.errors import ActorError, HandlerError, InternalError, from_wire
 from theater.values import Bool, List, Option, Record, String, Tuple, Value
 from worker.channels import OPEN, Channel, Channels
 from worker.desk import Caller
@@ -31,6 +33,10 @@ HANDLE_REQUEST: Final = f"{CLIENT}.handle-request"
 HANDLE_OPEN: Final = f"{CLIENT}.handle-channel-open"
 HANDLE_MESSAGE: Final = f"{CLIENT}.handle-channel-message"
 HANDLE_CLOSE: Final = f"{CLIENT}.handle-channel-close"
+POSTED: Final = {"send": HANDLE_SEND, "channel": HANDLE_MESSAGE}
+"""Mail nobody waits for, and the function that is to have it."""
+GUEST_FAILED: Final = InternalError.kind
+"""The guest was given the message, and failed in it: that is its own affair, and in its chain."""
 
 ROUTING_BYTES: Final = 16
 NOT_REGISTERED: Final = ("handler", ("the actor takes no messages: it has not registered",))
@@ -38,19 +44,34 @@ OTHER_LIFE: Final = "the message is for another incarnation"
 NOT_YOURS: Final = "not a participant of this channel"
 
 
+class Received(msgspec.Struct, frozen=True):
+    """A message nobody waits for, as it came."""
+
+    sender: str
+    function: str
+    channel: str
+    body: bytes
+
+
 class Request:
     """One request, from its arrival to its one answer."""
 
-    __slots__ = ("id", "is_answered", "key", "mailbox")
+    __slots__ = ("id", "is_answered", "key", "life", "mailbox")
 
-    def __init__(self, mailbox: Mailbox, key: tuple[bytes, int]) -> None:
+    def __init__(self, mailbox: Mailbox, key: tuple[bytes, int], life: tuple[str, int]) -> None:
         self.mailbox = mailbox
+        self.life = life
+        """Whose it is: id and incarnation."""
         self.id = str(uuid.uuid4())
         self.key = key
         self.is_answered = False
 
     def returned(self, response: bytes | None) -> bytes | None:
-        """What goes back now that handle-request has returned; None: nothing (yet)."""
+        """What goes back now that handle-request has returned; None: nothing (yet).
+
+        Raises:
+            HandlerError: it was to be answered later, and too many are already.
+        """
         if self.is_answered:
             return None
         answer, is_none = _answer_in(response)
@@ -105,6 +126,8 @@ class Mailbox:
         """What has come before the start was complete: it is known then whether the guest has registered."""
         self._requests_max: int = options["requests_max"]
         self._deferred: dict[str, Request] = {}
+        self._askers: set[tuple[str, int]] = set()
+        """Lives whose end we are told of: they have left requests with us."""
         self._kinds: dict[str, Callable[[Caller, operation.Mail, bytes], Call]] = {
             "send": self._sent,
             "request": self._requested,
@@ -112,9 +135,9 @@ class Mailbox:
             "channel": self._said,
             "close": self._closed,
         }
-        inc.desk.mail, inc.desk.forget = self.take, self.forget
+        inc.desk.mail, inc.desk.forget, inc.desk.unheard = self.take, self.forget, self.unheard
         assert inc.peers is not None
-        inc.peers.on_end.append(self.channels.ended)
+        inc.peers.on_end += (self.channels.ended, self._asker_ended)
 
     def begin(self, *, can_answer_later: bool, is_registered: bool) -> None:
         """The guest is loaded. One that goes on from a state has registered in an earlier life, as far as it knows."""
@@ -133,7 +156,10 @@ class Mailbox:
 
     def take(self, identity: bytes, mail: operation.Mail, bodies: list[bytes]) -> Call | None:
         """Make an operation of a piece of mail; None if it was answered at once. Only with the desk's lock held."""
-        caller = Caller(identity, mail.id, is_void=True)
+        body = bodies[0] if bodies else b""
+        function = POSTED.get(mail.kind)
+        letter = None if function is None else Received(mail.sender, function, mail.channel, body)
+        caller = Caller(identity, mail.id, is_void=True, letter=letter)
         desk = self._inc.desk
         if mail.to != self._inc.init.incarnation:
             desk.refuse(caller, HandlerError.kind, (OTHER_LIFE,))
@@ -142,13 +168,20 @@ class Mailbox:
             desk.refuse(caller, *NOT_REGISTERED)
             return None
         try:
-            call = self._kinds[mail.kind](caller, mail, bodies[0] if bodies else b"")
+            call = self._kinds[mail.kind](caller, mail, body)
         except ActorError as error:
             desk.refuse(caller, error.kind, error.data)
             return None
         if self._early is not None:
             self._early.append(call)
         return call
+
+    def unheard(self, letter: Received, kind: str, data: tuple[Any, ...]) -> None:
+        """A message is not handled, and its sender, who would see to it, is gone: a dead letter."""
+        if kind != GUEST_FAILED:
+            reason = f"{from_wire(kind, data).text()} (and the sender has ended)"
+            told = control.Undelivered("", letter.function, reason, letter.channel, letter.sender)
+            self._inc.say(told, [letter.body])
 
     def forget(self, key: tuple[bytes, int]) -> None:
         """Who asked this waits no more. Only with the desk's lock held."""
@@ -161,7 +194,7 @@ class Mailbox:
         return _call(HANDLE_SEND, caller, mail, _bytes(body))
 
     def _requested(self, caller: Caller, mail: operation.Mail, body: bytes) -> Call:
-        request = Request(self, (caller.identity, caller.id))
+        request = Request(self, (caller.identity, caller.id), (mail.sender, mail.incarnation))
         answered = Caller(caller.identity, caller.id, delivery=request)
         return _call(HANDLE_REQUEST, answered, mail, String(request.id), _bytes(body))
 
@@ -202,16 +235,36 @@ class Mailbox:
     # -- requests that are answered later ----------------------------------------------------------------------------
 
     def defer(self, request: Request) -> bool:
-        """Leave a request outstanding that handle-request has not answered; False if that cannot be."""
-        if not self.can_answer_later or len(self._deferred) >= self._requests_max:
+        """Leave a request outstanding that handle-request has not answered; False if the guest cannot answer later.
+
+        Raises:
+            HandlerError: as many are as the grant allows.
+        """
+        if not self.can_answer_later:
             return False
+        if len(self._deferred) >= self._requests_max:
+            request.is_answered = True
+            raise HandlerError(f"{self._requests_max} requests are outstanding already")
         self._deferred[request.id] = request
+        if request.life not in self._askers:
+            self._askers.add(request.life)
+            assert self._inc.peers is not None
+            self._inc.peers.watch(*request.life)
         return True
+
+    def _asker_ended(self, actor_id: str, incarnation: int) -> None:
+        """Nobody waits for its requests any more."""
+        life = (actor_id, incarnation)
+        self._askers.discard(life)
+        for request in list(self._deferred.values()):
+            if request.life == life:
+                request.is_answered = True
+                self._deferred.pop(request.id, None)
 
     def outstanding(self) -> list[str]:
         """Requests the guest may answer, oldest first; the one it is in comes last. Guest thread."""
         present = self._present()
-        return [*self._deferred, *([present.id] if present is not None else [])]
+        return [*self._deferred.copy(), *([present.id] if present is not None else [])]
 
     def respond(self, id: str, response: bytes) -> None:
         """Answer a request. Guest thread.

@@ -369,6 +369,12 @@ class Post:
                 case _:
                     self._send(message, bodies)
 
+    def _say_undelivered(self) -> None:
+        """What only became known while the desk was cleared for the last time."""
+        for message, bodies in self._inc.outgoing:
+            if isinstance(message, control.Undelivered):
+                self._send(message, bodies)
+
     def _send(self, message: Any, bodies: Sequence[bytes] = ()) -> None:
         self._send_frames([control.FROM_WORKER.encode(message), *bodies])
 
@@ -408,6 +414,7 @@ class Post:
             inc.guest_bell.ring()
             if inc.desk.lock.acquire(timeout=EXIT_LINGER_MS / 1000):
                 self._clear_desk()
+                self._say_undelivered()
                 inc.desk.close(EXIT_LINGER_MS)
             self._uplink.send_last()
             for socket in (self._control, self._uplink.socket):

@@ -118,11 +118,12 @@ class History:
         """One is taken again."""
         self._writer.drop_dead_letter(actor.id, digest)
 
-    def undelivered(self, sender: Actor, message: control.Undelivered, body: bytes) -> None:
-        """A message of an actor was not delivered."""
+    def undelivered(self, actor: Actor, message: control.Undelivered, body: bytes) -> None:
+        """A message of an actor was not delivered, or one to it whose sender is gone."""
+        sender, target = (message.sender, actor.id) if message.sender else (actor.id, message.target)
         kept = body if len(body) <= LETTER_BYTES_MAX else None
         reason = message.reason[:TEXT_BYTES_MAX] + ("" if kept is not None else f" ({len(body)} bytes: not kept)")
-        self._writer.undelivered(sender.id, message.target, message.function, message.channel or None, kept, reason)
+        self._writer.undelivered(sender, target, message.function, message.channel or None, kept, reason)
 
     def drop_undelivered(self, number: int) -> bool:
         """Forget one; whether it was there."""

@@ -5,6 +5,7 @@ A name belongs to an actor, whichever incarnation of it lives; ``forget`` is for
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from supervisor.fleet.asking import Refusal
@@ -31,12 +32,18 @@ class Entry:
         self.turn = 0
         """Whose turn it is, in a round-robin group."""
 
-    def next(self) -> Actor | None:
-        """The next member that has a worker; if none has, the next one; None if only all can be meant."""
-        if self.mode == BROADCAST or not self.members:
+    def next(self, may_be: Callable[[Actor], bool] = lambda actor: True) -> Actor | None:
+        """The next member that may be meant and has a worker; if none has, the next one that may be meant.
+
+        None if there is none, or only all together can be meant.
+        """
+        if self.mode == BROADCAST:
             return None
         ahead = [self.members[(self.turn + each) % len(self.members)] for each in range(len(self.members))]
-        chosen = next((actor for actor in ahead if actor.is_alive), ahead[0])
+        chosen = next((actor for actor in ahead if actor.is_alive and may_be(actor)), None)
+        chosen = chosen or next(filter(may_be, ahead), None)
+        if chosen is None:
+            return None
         self.turn = (self.members.index(chosen) + 1) % len(self.members)
         return chosen
 

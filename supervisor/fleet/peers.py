@@ -64,14 +64,16 @@ class Peers:
     def _find(self, asking: Asking) -> None:
         target: str = asking.arguments["target"]
         try:
-            actors = self._meant(target, bool(asking.arguments.get("everyone")))
+            actors = self._meant(asking, target, bool(asking.arguments.get("everyone")))
         except NotFound:
             if not asking.arguments.get("again"):
                 self._check_words(asking, target)
             raise
         keeps = True
         if len(actors) > 1:
-            actors, keeps = self._reached(asking, actors, target), False
+            reached = [actor for actor in actors if self._is_reached(asking, actor, target)]
+            actors, keeps = reached or actors[:1], False
+            self._check_reach(asking, actors[0], target)
         elif not asking.arguments.get("again"):
             keeps = self._check_reach(asking, actors[0], target)
         lives = [life for actor in actors if (life := _serving(actor)) is not None]
@@ -80,8 +82,12 @@ class Peers:
         else:
             self._wait(asking, actors[0])
 
-    def _meant(self, target: str, everyone: bool) -> list[Actor]:
-        """The actors that a path, id or name means: one, or all of a broadcast group."""
+    def _meant(self, asking: Asking, target: str, everyone: bool) -> list[Actor]:
+        """The actors that a path, id or name means: one, or all of a broadcast group.
+
+        Of a group whose members take turns, those whom the grant of whoever asks does not reach have none: anybody may
+        join, and must not be in the way of the others. Nor has the asker itself, who would wait for its own answer.
+        """
         register = self._s.register
         actor = register.by_path.get(target) or register.by_id.get(target)
         if actor is not None:
@@ -90,27 +96,21 @@ class Peers:
         if entry is None:
             raise NotFound(target[:NAME_CHARS_SHOWN])
         if entry.mode != BROADCAST:
-            return [chosen] if (chosen := entry.next()) is not None else []
+
+            def may_be(member: Actor) -> bool:
+                return (everyone or member is not asking.life.actor) and self._is_reached(asking, member, target)
+
+            return [entry.next(may_be) or entry.members[0]]
         if not everyone:
             raise Refusal(f"{target} is a broadcast group: only messages can be sent to it")
         return list(entry.members)
 
-    def _reached(self, asking: Asking, members: list[Actor], target: str) -> list[Actor]:
-        """Those members of a group that a grant reaches: anybody may join, and must not be in the way of the others.
-
-        Raises:
-            PermissionDenied: it reaches none.
-        """
-        found = []
-        for actor in members:
-            try:
-                self._check_reach(asking, actor, target)
-                found.append(actor)
-            except PermissionDenied as error:
-                refused = error
-        if not found:
-            raise refused
-        return found
+    def _is_reached(self, asking: Asking, actor: Actor, target: str) -> bool:
+        try:
+            self._check_reach(asking, actor, target)
+        except PermissionDenied:
+            return False
+        return True
 
     def _check_reach(self, asking: Asking, actor: Actor, target: str) -> bool:
         """See that the grant of whoever asks reaches an actor; whether it does so whatever names that one has.
@@ -165,7 +165,7 @@ class Peers:
 
     def _describe(self, asking: Asking) -> None:
         """The metadata of an actor's package, from its worker."""
-        (actor,) = self._meant(asking.arguments["target"], everyone=False)
+        (actor,) = self._meant(asking, asking.arguments["target"], everyone=False)
         self._check_reach(asking, actor, actor.path)
         asking.put_to(actor, info.GetInterface(0), lambda message, bodies: asking.answer(message.data, *bodies))
 

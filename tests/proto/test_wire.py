@@ -45,7 +45,7 @@ GOLDEN = [
     (
         control.FROM_WORKER,
         control.Undelivered("id", "f", "gone"),
-        "5448010395ab756e64656c697665726564a26964a166a4676f6e65a0",
+        "5448010396ab756e64656c697665726564a26964a166a4676f6e65a0a0",
     ),
     (
         control.TO_WORKER,

@@ -11,8 +11,8 @@ import pytest
 from proto import control, info
 from proto.limits import HEADER_BYTES_MAX
 from supervisor.core.ref import Ref
-from supervisor.fleet import clients as module
-from supervisor.fleet.clients import ANSWERS_OWED_MAX, Clients, plain
+from supervisor.gate import clients as module
+from supervisor.gate.clients import ANSWERS_OWED_MAX, Clients, plain
 
 CLIENT = b"client"
 

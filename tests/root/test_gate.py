@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from proto import control, info
-from supervisor.fleet import clients as clients_module
-from supervisor.fleet import gate as module
-from supervisor.fleet.gate import DEADLINE_MS_MAX, WAITING_MAX, WATCHERS_SWEEP, Gate, is_name
+from supervisor.gate import clients as clients_module
+from supervisor.gate.gate import Gate
+from supervisor.gate.questions import WATCHERS_SWEEP
+from supervisor.gate.whom import CHARS_SHOWN, DEADLINE_MS_MAX, WAITING_MAX, is_name
 
 
 class Life(SimpleNamespace):
@@ -114,7 +115,7 @@ def test_a_name_nobody_has_comes_back_shortened(scene: Scene) -> None:
     """The refusal of a giant name is not a giant."""
     scene.say(info.Resolve(1, "x" * 100_000))
 
-    assert scene.answers()[0].data == ("x" * module.NAME_CHARS_SHOWN,)
+    assert scene.answers()[0].data == ("x" * CHARS_SHOWN,)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ import zmq
 
 from proto import control, info, limits, operation, stream
 from proto.envelope import Codec
-from supervisor.fleet.gate import DEADLINE_MS_MAX
+from supervisor.gate.whom import DEADLINE_MS_MAX
 from tests.system import guests
 from tests.system.frozen import Frozen
 from tests.system.running import RunningTree, until

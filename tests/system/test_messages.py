@@ -149,6 +149,33 @@ def test_messages_to_one_that_dies_are_dead_letters(talk: Talk) -> None:
     assert b.notes() == []
 
 
+@pytest.mark.parametrize("end", ["terminate", "shutdown"])
+def test_messages_whose_sender_has_ended_are_dead_letters(pair: tuple[Talker, Talker], talk: Talk, end: str) -> None:
+    """They stay in the mailbox; if the receiver stops before it has handled them, it is the one to say so."""
+    a, b = pair
+    b.actor.pause()
+    a.ask("send-many", b.path, 3)
+    getattr(a.actor, end)()
+    a.tree.wait_incarnation(a.path, 2)
+    b.actor.shutdown(5)
+    letters = talk.wait_letters(b.path, 3)
+
+    assert [(letter.sender, letter.message) for letter in letters] == [(a.path, b"%d" % n) for n in range(3)]
+    assert all(letter.reason.endswith("(and the sender has ended)") for letter in letters)
+
+
+def test_messages_whose_sender_has_ended_are_handled(pair: tuple[Talker, Talker], talk: Talk) -> None:
+    """By a receiver that lives on: no dead letter."""
+    a, b = pair
+    b.actor.pause()
+    a.ask("send-many", b.path, 3)
+    a.actor.terminate()
+    b.actor.resume()
+
+    b.wait_notes("send 0", "send 1", "send 2")
+    assert talk.letters(b.path) == []
+
+
 def test_dead_letters_are_seen_requeued_and_dropped(talk: Talk) -> None:
     """On the command line: list, show, requeue, drop."""
     a, b = talk.talker(), talk.talker({"notes": []})
@@ -249,10 +276,22 @@ def test_as_many_requests_as_granted_are_left_outstanding(talk: Talk) -> None:
         answers.append(askers[number].later("request", b.path, f"later {number}"))
         until(lambda count=number + 1: len(b.ask("outstanding")) == count, f"{number + 1} outstanding")  # type: ignore[misc]
 
-    assert askers[3].ask("request", b.path, "later 3") == ""
+    assert askers[3].refused("request", b.path, "later 3") == "Handler error: 3 requests are outstanding already"
     for id in b.ask("outstanding"):
         b.ask("respond", id, "done")
     assert [answer() for answer in answers] == ["done"] * 3
+
+
+def test_requests_of_one_that_has_ended_are_outstanding_no_more(pair: tuple[Talker, Talker]) -> None:
+    """Nobody waits for their answers, and others have room."""
+    a, b = pair
+    answer = a.later("request", b.path, "later")
+    (id,) = until(lambda: b.ask("outstanding"), "the request")
+    os.kill(a.tree.pid(a.path), signal.SIGKILL)
+
+    until(lambda: b.ask("outstanding") == [], "the request to be forgotten")
+    assert b.refused("respond", id, "late") == f"Handler error: there is no outstanding request {id}"
+    answer()
 
 
 def test_a_request_to_oneself_is_refused(talk: Talk) -> None:

@@ -51,15 +51,20 @@ class Option(msgspec.Struct, frozen=True):
 
 
 class Group(msgspec.Struct, frozen=True):
-    """Options that belong together: those of a grant, or of a mapping within one."""
+    """Options that belong together: those of a grant, or of a mapping within one.
+
+    ``added`` are values that nobody writes: they are put beside those that are written when these are settled.
+    """
 
     name: str
     doc: str
     options: tuple[Option, ...] = ()
+    added: tuple[str, ...] = ()
 
     def of(self, written: Options) -> dict[str, Any]:
         """Every option by its name, those that are not written with their defaults. Others are not there."""
-        return {each.name: _whole(each.wants, written.get(each.name, each.default)) for each in self.options}
+        whole = {each.name: _whole(each.wants, written.get(each.name, each.default)) for each in self.options}
+        return whole | {name: written[name] for name in self.added if name in written}
 
     def held_by(self, holder: Holder) -> dict[str, Any]:
         """The same of what an actor holds."""

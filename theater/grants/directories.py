@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-import os
 from typing import Final
 
-from theater.grants.comparing import Entries, Free, IfHeld, OneWithin, Values
+import msgspec
+
+from theater.directories import place, within
+from theater.grants.comparing import Entries, Free, IfHeld, Values
 from theater.grants.declaring import Group, Option
 from theater.grants.shapes import Flag, ListOf, Nested, Path, Text
 
 
-def _is_inside(held: str, asked: str) -> bool:
-    """Where the links lead to counts."""
-    inner, outer = os.path.realpath(asked), os.path.realpath(held)
-    return inner == outer or inner.startswith(outer.rstrip("/") + "/")
+class _Inside(msgspec.Struct, frozen=True):
+    """A directory must lie in the parent's. Where the links lead to counts."""
+
+    words: str = "one of its parent's, or inside it"
+
+    def beyond(self, option: Option, held: Values, asked: Values) -> list[str]:
+        """Whether it does; what may be written is another question."""
+        return [f"the directory {place(asked)}"] if within({**asked, "write": False}, held) is None else []
 
 
 def _told(directory: Values) -> str:
-    return f"the directory {directory['host']}" + (" for writing" if directory["write"] else "")
+    return f"the directory {place(directory)}" + (" for writing" if directory["write"] else "")
 
 
 _DIRECTORY: Final = Group(
@@ -28,7 +34,7 @@ _DIRECTORY: Final = Group(
             "host",
             Path("a directory"),
             "The directory; relative to this file.",
-            OneWithin("the directory", _is_inside, "one of its parent's, or inside it"),
+            _Inside(),
             is_required=True,
         ),
         Option(
@@ -40,6 +46,7 @@ _DIRECTORY: Final = Group(
         ),
         Option("write", Flag(), "It may also change what is in it.", IfHeld("writing"), False),
     ),
+    added=("below",),
 )
 DIRECTORIES: Final = Option(
     "directories",

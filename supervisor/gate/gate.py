@@ -1,0 +1,70 @@
+"""The clients' door: questions and orders from handles and the command line, each answered exactly once.
+
+Only processes of our own user get in (SO_PEERCRED); the run directory's mode keeps others out anyway. Nothing a client
+says can end or delay anybody else: what is out of bounds is refused in words, what waits is bounded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from proto import control, info
+from proto.envelope import MessageClass, WireError, check_bodies, class_of
+from supervisor.fleet.deaths import Deaths
+from supervisor.fleet.services import Services
+from supervisor.fleet.subscriptions import Subscriptions
+from supervisor.fleet.updates import Updates
+from supervisor.gate.clients import Clients
+from supervisor.gate.dead_letters import DeadLetters
+from supervisor.gate.forks import Forks
+from supervisor.gate.orders import Orders
+from supervisor.gate.questions import Questions
+from supervisor.gate.trees import Trees
+from supervisor.gate.whom import Serve, Whom
+from supervisor.refusals import Refusals
+
+
+class Gate:
+    """Serves clients."""
+
+    def __init__(
+        self,
+        services: Services,
+        deaths: Deaths,
+        subscriptions: Subscriptions,
+        updates: Updates,
+        refusals: Refusals,
+        about: Callable[[], dict[str, Any]],
+        stop_tree: Callable[[bool], None],
+    ) -> None:
+        self._refusals = refusals
+        self._clients = Clients(services, refusals)
+        whom = Whom(services, self._clients)
+        trees = Trees(services, self._clients, whom, about, stop_tree)
+        self._forks = Forks(services, self._clients, whom, trees)
+        self._table: dict[type, Serve] = {
+            **Questions(services, self._clients, whom, subscriptions).table,
+            **Orders(services, self._clients, whom, deaths, updates).table,
+            **DeadLetters(services, self._clients, whom).table,
+            **trees.table,
+        }
+
+    def on_frames(self, frames: list[Any]) -> None:
+        """One message from the gate socket (zmq.Frame objects)."""
+        client = frames[0].bytes
+        header = frames[1].bytes if len(frames) > 1 else b""
+        if not self._clients.admit(client, frames[-1]):
+            return
+        try:
+            check_bodies(frames[2:])
+            codec = info.QUESTIONS if class_of(header) is MessageClass.INFO else control.FROM_CLIENT
+            message = codec.decode(header)
+        except WireError as error:
+            self._refusals.count("gate", error.reason, str(error))
+            self._clients.refuse_info(client, 0, "serialization", str(error))
+            return
+        if isinstance(message, control.Fork):
+            self._forks.fork(client, message, [frame.bytes for frame in frames[2:]])
+        else:
+            self._table[type(message)](client, message)
