@@ -112,6 +112,15 @@ def test_what_is_not_written_is_the_default(short: str, option: Option) -> None:
         assert group.of({option.name: "written"})[option.name] == "written"
 
 
+def test_where_a_directory_was_found_stays_with_it() -> None:
+    """What is added to a directory once it is settled is kept; what nobody knows is not."""
+    written = {"host": "/a", "guest": "/b", "below": "c", "another": 1}
+
+    for short in ("filesystem", "wasi"):
+        (found,) = declared(SHORT_NAMES[short]).of({"directories": [written]})["directories"]
+        assert found == {"host": "/a", "guest": "/b", "write": False, "below": "c"}
+
+
 # -- children ----------------------------------------------------------------------------------------------------------
 
 HOST_PORTS = ["a.example.com:443", "*.example.com:443", "*:443", "10.0.0.0/8:*"]

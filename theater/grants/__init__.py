@@ -10,6 +10,7 @@ new grant is a constant and a short name here, and such a module.
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
@@ -86,6 +87,7 @@ def short_name(grant: str) -> str:
     return next((short for short, full in SHORT_NAMES.items() if full == grant), grant)
 
 
+@cache
 def declared(grant: str) -> Group:
     """What is declared of a grant, given by its full name."""
     declaration: Group = import_module(f"{__name__}.{short_name(grant).replace('-', '_')}").GRANT
