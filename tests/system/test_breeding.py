@@ -1,4 +1,4 @@
-"""What a guest's spawning cannot do: breed without end, outlive the time its parent has, look at what it was not given."""
+"""What a guest that spawns cannot do: breed without end, outlive its parent's time, look at what it was not given."""
 
 from __future__ import annotations
 
