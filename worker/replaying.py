@@ -19,9 +19,10 @@ from worker import replay_words as words
 from worker.child_events import HANDLE_CHILD_EVENT, params_again
 from worker.engine import contract
 from worker.engine.clock import ticks
+from worker.engine.contract import INIT
+from worker.engine.crossing import Answers, GuestError
 from worker.engine.doors import ABIS, Door
 from worker.engine.errors import CANCELLED, StartError, Trap
-from worker.engine.pack import INIT, Answers, GuestError
 from worker.interfaces import registry
 
 CUT_SHORT_MS: Final = 500

@@ -12,8 +12,8 @@ from wasmtime import component as wc
 
 from theater.values import U32, Tuple, Value
 from worker.engine.clock import GuestClock
-from worker.engine.component.introspect import HOST, Function, Resource, Shape
 from worker.engine.component.port import Failed, Port, Serve
+from worker.engine.component.shapes import HOST, Function, Resource, Shape
 
 if TYPE_CHECKING:
     from worker.engine.component.bridge import BridgePort
