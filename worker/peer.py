@@ -70,6 +70,16 @@ class Peer:
         """Letters under way."""
         return len(self.unanswered) + len(self.held)
 
+    @property
+    def life(self) -> tuple[str, int]:
+        """Whose letters these are: id and incarnation."""
+        return (self.where.actor_id, self.where.incarnation)
+
+    @property
+    def is_good(self) -> bool:
+        """New letters may go there."""
+        return not self.is_over and self.cause is None
+
     def connect(self, where: Where) -> None:
         """Talk to this incarnation from now on; what was held goes there first."""
         self._hang_up(0)
