@@ -78,7 +78,7 @@ def exported(shape: module.Shape) -> dict[str, metadata.FunctionSig | None]:
 
 
 def signature_problems(
-    functions: Mapping[str, metadata.FunctionSig | None], found: metadata.Metadata | None, shape: module.Shape
+    functions: Mapping[str, metadata.FunctionSig | None], shape: module.Shape
 ) -> list[str]:
     """A missing ``init``, and declared functions whose core type is not that of an interface function."""
     problems = []

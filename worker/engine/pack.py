@@ -245,7 +245,7 @@ class PackDoor:
             raise StartError("signatures", f"exports no {module.TYPES}: {text}")
         else:
             self.functions = link.exported(shape)
-        link.require("signatures", link.signature_problems(self.functions, self.metadata, shape))
+        link.require("signatures", link.signature_problems(self.functions, shape))
         self._shape = shape
 
     def _choose_variants(self, answers: Answers) -> None:

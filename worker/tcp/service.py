@@ -14,6 +14,7 @@ from theater import hostports
 from theater.grant_limits import limit
 from theater.grants import TCP
 from theater.hostports import Address
+from worker.asks import SHUTTING_DOWN
 from worker.interfaces.context import Context
 from worker.interfaces.registry import Refusal
 from worker.tcp.connection import Connection
@@ -21,7 +22,7 @@ from worker.tcp.listener import BACKLOG, Listener
 from worker.tcp.loop import Loop
 from worker.tcp.names import Found, Names
 from worker.tcp.streams import Plain, words
-from worker.tcp.waiting import SHUTTING_DOWN, WRITE, Deadline, Stopped, TimedOut, Waits
+from worker.tcp.waiting import WRITE, Deadline, Stopped, TimedOut, Waits
 
 if TYPE_CHECKING:
     from worker.tcp.passing import Landing

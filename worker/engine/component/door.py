@@ -24,8 +24,9 @@ from worker.engine import link, module, traps
 from worker.engine.clock import GuestClock, ticks
 from worker.engine.component import http, introspect, port
 from worker.engine.component.handles import Handles, Mismatch
+from worker.engine.component.http import Answer
 from worker.engine.component.kinds import Handle, holds_handle
-from worker.engine.component.linking import Answer, Imports
+from worker.engine.component.linking import Imports
 from worker.engine.component.shapes import GUEST, Function, Shape
 from worker.engine.contract import INIT, MIGRATE
 from worker.engine.crossing import MESSAGE_CHARS_MAX, Answers, GuestError, Returned
@@ -210,13 +211,12 @@ class ComponentDoor:
             raise KeyError(function)
         if found.drops is not None:
             call = self._dropping(found)
+        elif found.bridge and self._bridge is not None:
+            func = self._function(GUEST, found.bridge)
+            call = self._bridge.guest_function(func, found.params, found.result)
         else:
-            if found.bridge and self._bridge is not None:
-                func = self._function(GUEST, found.bridge)
-                call = self._bridge.guest_function(func, found.params, found.result)
-            else:
-                func = self._function(found.instance, found.sig.name)
-                call = self._port.guest_function(func, found.params, found.result)
+            func = self._function(found.instance, found.sig.name)
+            call = self._port.guest_function(func, found.params, found.result)
         bound = call, len(found.params)
         if function == WASI_HANDLER:
             bound = http.serving(call, self._answered), 1

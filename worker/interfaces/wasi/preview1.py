@@ -33,8 +33,9 @@ NUMBERS: Final[dict[str, int]] = {
     "unsupported": 58, "no-tty": 59, "no-such-device": 60, "overflow": 61, "not-permitted": 63, "pipe": 64,
     "read-only": 69, "invalid-seek": 70, "text-file-busy": 74, "cross-device": 75, "not-capable": 76,
 }  # fmt: skip
-REALTIME, MONOTONIC = 0, 1
-CLOCK, FD_READ_EVENT, FD_WRITE_EVENT = 0, 1, 2
+REALTIME: Final = 0
+CLOCK: Final = 0
+"""The kind of subscription that is not of a file."""
 _subscription: Final = Struct("<QB7xI4xQQH6x")
 _event: Final = Struct("<QHB5xQH6x")
 
