@@ -25,7 +25,8 @@ from theater.values import Tuple as Values
 from worker.engine.clock import GuestClock
 from worker.engine.config import make_engine
 from worker.engine.contract import Contract, Ok
-from worker.engine.pack import PackDoor, Returned
+from worker.engine.crossing import Returned
+from worker.engine.pack import PackDoor
 from worker.engine.raw import RawPort
 from worker.engine.stock import StockPort
 

@@ -32,7 +32,8 @@ from theater.chain import encode_frame, event_hash, payload, payloads
 from theater.values import U32, Tuple
 from worker.engine import contract
 from worker.engine.config import make_engine
-from worker.engine.pack import INIT, PackDoor
+from worker.engine.contract import INIT
+from worker.engine.pack import PackDoor
 
 EVENTS = int(os.environ.get("BENCH_EVENTS", "1000000"))
 PER_BATCH = 500

@@ -13,7 +13,6 @@ from typing import Any, Final
 
 import msgspec
 import zmq
-from zmq.backend import Socket as _Core
 
 from proto import operation
 from proto.envelope import PREFIX_BYTES, MessageClass, OversizedFrame, WireError, check_bodies, class_of
@@ -23,6 +22,7 @@ from theater.chain.keyed import KEY_CHARS_MAX
 from worker.logs import Logs
 from worker.machine_notices import Call, Cancel, UpdatePackage
 from worker.metrics import Metrics
+from worker.quick import EVENTS, HAS_MORE, MORE_FOLLOWS, NO_WAIT, READABLE, zmq_get, zmq_receive, zmq_send
 
 SEND_HWM: Final = 10_000
 """Answers that may wait for one caller to take them; past it they are lost, and counted."""
@@ -30,18 +30,6 @@ BACKLOG: Final = 1024
 UNIT: Final = bytes.fromhex("43475246020000000100000000000000") + bytes.fromhex("0b0000000400000000000000")
 """``()``: the parameters of a call without a body."""
 NO_HTTP: Final = ("unexpected", ("HandleWasiHttpRequest should be handled by the HTTP handler directly",))
-
-# As plain numbers: pyzmq's own enum arithmetic costs more than the calls it is meant for.
-_NO_WAIT: Final = int(zmq.NOBLOCK)
-_MORE_FOLLOWS: Final = int(zmq.SNDMORE | zmq.NOBLOCK)
-_HAS_MORE: Final = int(zmq.RCVMORE)
-_EVENTS: Final = int(zmq.EVENTS)
-_READABLE: Final = int(zmq.POLLIN)
-
-# And past its Python layer, which costs as much as the sending and receiving it does.
-_send: Final[Any] = _Core.send
-_receive: Final[Any] = _Core.recv
-_get: Final[Any] = _Core.get
 
 _REQUESTS = operation.REQUESTS
 _ANSWERS = operation.ANSWERS
@@ -93,10 +81,10 @@ class Desk:
     def receive(self) -> Any:
         """Return the next request as a notice for the machine; None if there is none now."""
         socket = self.socket
-        while _get(socket, _EVENTS) & _READABLE:  # asking costs a tenth of being refused
-            frames: list[bytes] = [_receive(socket, _NO_WAIT)]
-            while _get(socket, _HAS_MORE):
-                frames.append(_receive(socket, _NO_WAIT))
+        while zmq_get(socket, EVENTS) & READABLE:  # asking costs a tenth of being refused
+            frames: list[bytes] = [zmq_receive(socket, NO_WAIT)]
+            while zmq_get(socket, HAS_MORE):
+                frames.append(zmq_receive(socket, NO_WAIT))
             try:
                 notice = self._read(frames)
             except WireError as error:
@@ -145,12 +133,12 @@ class Desk:
         """Whether there is still somebody of that identity."""
         socket = self.socket
         try:
-            _send(socket, identity, _MORE_FOLLOWS)  # the only frame that can be refused
+            zmq_send(socket, identity, MORE_FOLLOWS)  # the only frame that can be refused
             if body is None:
-                _send(socket, header, _NO_WAIT)
+                zmq_send(socket, header, NO_WAIT)
             else:
-                _send(socket, header, _MORE_FOLLOWS)
-                _send(socket, body, _NO_WAIT)
+                zmq_send(socket, header, MORE_FOLLOWS)
+                zmq_send(socket, body, NO_WAIT)
         except zmq.ZMQError as error:
             self._lost(error)
             return error.errno != zmq.EHOSTUNREACH

@@ -13,9 +13,10 @@ from worker import machine_notices as n
 from worker.budgets import Budgets, UsedUp
 from worker.engine import contract
 from worker.engine.clock import ticks
+from worker.engine.contract import INIT
+from worker.engine.crossing import GuestError
 from worker.engine.doors import Door
 from worker.engine.errors import CANCELLED, DEADLINE, StartError, Trap
-from worker.engine.pack import INIT, GuestError
 from worker.incarnation import Incarnation
 from worker.snapshots import Snapshots
 

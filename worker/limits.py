@@ -16,9 +16,6 @@ UNACKED_BYTES_MAX: Final = 256 * 1024
 BATCH_BYTES: Final = 128 * 1024
 """Aimed at for one upward batch; a single larger event travels alone."""
 
-BATCH_EVENTS_EAGER: Final = 64
-"""So many unsent events are sent without waiting for the tick."""
-
 LOGS_PER_PASS: Final = 200
 """Log records sent in one pass."""
 

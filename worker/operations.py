@@ -14,7 +14,8 @@ from worker import machine_notices as n
 from worker.desk import Caller
 from worker.guest import Guest
 from worker.incarnation import Incarnation
-from worker.post import Orderer, give
+from worker.orders import Orderer
+from worker.post import give
 
 
 class Operations:

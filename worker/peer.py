@@ -12,25 +12,14 @@ from typing import Any, Final
 
 import msgspec
 import zmq
-from zmq.backend import Socket as _Core
 
 from proto import operation
 from proto.envelope import WireError
 from theater.errors import ActorError, ChannelClosed, Moved, from_wire
 from worker.letters import Letter
+from worker.quick import EVENTS, HAS_MORE, MORE_FOLLOWS, NO_WAIT, READABLE, zmq_get, zmq_receive, zmq_send
 
 RECONNECT_MS: Final = 5
-
-_NO_WAIT: Final = int(zmq.NOBLOCK)
-_MORE_FOLLOWS: Final = int(zmq.SNDMORE | zmq.NOBLOCK)
-_HAS_MORE: Final = int(zmq.RCVMORE)
-_EVENTS: Final = int(zmq.EVENTS)
-_READABLE: Final = int(zmq.POLLIN)
-
-_send: Final[Any] = _Core.send
-_receive: Final[Any] = _Core.recv
-_get: Final[Any] = _Core.get
-"""Past pyzmq's Python layer, as at the desk."""
 
 
 class Where(msgspec.Struct, frozen=True):
@@ -69,6 +58,16 @@ class Peer:
     def load(self) -> int:
         """Letters under way."""
         return len(self.unanswered) + len(self.held)
+
+    @property
+    def life(self) -> tuple[str, int]:
+        """Whose letters these are: id and incarnation."""
+        return (self.where.actor_id, self.where.incarnation)
+
+    @property
+    def is_good(self) -> bool:
+        """New letters may go there."""
+        return not self.is_over and self.cause is None
 
     def connect(self, where: Where) -> None:
         """Talk to this incarnation from now on; what was held goes there first."""
@@ -109,15 +108,15 @@ class Peer:
         number = next((number for number, each in self.unanswered.items() if each is letter), None)
         if number is not None:
             del self.unanswered[number]
-            _send(self._socket, operation.REQUESTS.encode(operation.Cancel(next(self._numbers), number)), _NO_WAIT)
+            zmq_send(self._socket, operation.REQUESTS.encode(operation.Cancel(next(self._numbers), number)), NO_WAIT)
 
     def read(self) -> None:
         """Take every answer that is there."""
         sock = self._socket
-        while sock is not None and _get(sock, _EVENTS) & _READABLE:
-            frames: list[bytes] = [_receive(sock, _NO_WAIT)]
-            while _get(sock, _HAS_MORE):
-                frames.append(_receive(sock, _NO_WAIT))
+        while sock is not None and zmq_get(sock, EVENTS) & READABLE:
+            frames: list[bytes] = [zmq_receive(sock, NO_WAIT)]
+            while zmq_get(sock, HAS_MORE):
+                frames.append(zmq_receive(sock, NO_WAIT))
             try:
                 answer = operation.ANSWERS.decode(frames[0])
             except WireError:
@@ -158,8 +157,8 @@ class Peer:
         number = next(self._numbers)
         self.unanswered[number] = letter
         header = operation.REQUESTS.encode(letter.make(number, self.where.incarnation))
-        _send(self._socket, header, _MORE_FOLLOWS)
-        _send(self._socket, letter.body, _NO_WAIT)
+        zmq_send(self._socket, header, MORE_FOLLOWS)
+        zmq_send(self._socket, letter.body, NO_WAIT)
 
     def _answered(self, letter: Letter, answer: Any, frames: list[bytes]) -> None:
         if isinstance(answer, operation.Returned):

@@ -31,17 +31,16 @@ from theater.errors import (
 )
 from worker.asks import SHUTTING_DOWN, RootRefusal
 from worker.bell import Bell
+from worker.deadlines import Deadline
 from worker.letters import Letter
 from worker.peer import Peer, Where
+from worker.targets import Ended, Targets
 
 if TYPE_CHECKING:
     from worker.incarnation import Incarnation
 
 PEERS_MAX: Final = 256
 """Workers one actor stays connected to; one without letters under way makes room for the next."""
-TARGETS_MAX: Final = 1024
-ENDED_KEPT: Final = 1024
-"""Lives whose end is remembered: the news may overtake the answer that tells where they were."""
 LAST_WORDS_NS: Final = 3_000_000
 """How long an answer that was sent before a death may still be on its way through our own I/O thread."""
 LOOK_FIRST_NS: Final = 20_000_000
@@ -52,26 +51,6 @@ SETTLE_S: Final = 0.2
 SELF_CALL: Final = "actor would wait for itself"
 
 FIND: Final = "find-peer"
-
-
-class Deadline:
-    """How long somebody still waits."""
-
-    __slots__ = ("_at", "seconds")
-
-    def __init__(self, milliseconds: int) -> None:
-        self.seconds = milliseconds / 1000
-        self._at = time.monotonic() + self.seconds
-
-    @property
-    def left_s(self) -> float:
-        """Seconds left, not below zero."""
-        return max(0.0, self._at - time.monotonic())
-
-    @property
-    def left_ms(self) -> int:
-        """Milliseconds left, rounded up."""
-        return int(self.left_s * 1000) + 1
 
 
 class Peers:
@@ -92,9 +71,8 @@ class Peers:
         """By id, the life of each that is talked to now."""
         self._all: set[Peer] = set()
         """These, and those of earlier lives whose end has not been told yet."""
-        self._targets: dict[tuple[str, str], Peer] = {}
-        """Who is meant by what the guest says, under which grant: paths and ids only, names may move."""
-        self._ended: dict[tuple[str, int], dict[str, Any]] = {}
+        self._targets = Targets()
+        self._ended = Ended()
         self._looks = False
         self._look_ns = LOOK_FIRST_NS
         self._is_closed = False
@@ -109,8 +87,8 @@ class Peers:
             ActorError: there is none, it has no worker, or the grant does not reach it.
         """
         with self.lock:
-            known = self._targets.get((grant, target))
-            if known is not None and _is_good(known):
+            known = self._targets.known(grant, target)
+            if known is not None:
                 return [known]
         arguments = {"target": target, "grant": grant, "everyone": everyone}
         data, _ = self._asks.ask(FIND, arguments, (), deadline.left_s)
@@ -118,9 +96,7 @@ class Peers:
         with self.lock:
             peers = [self._meet(where) for where in found]
             if len(peers) == 1 and data["keeps"] and target in (found[0].actor_id, found[0].path):
-                self._targets[grant, target] = peers[0]
-                if len(self._targets) > TARGETS_MAX:
-                    del self._targets[next(iter(self._targets))]
+                self._targets.keep(grant, target, peers[0])
         return peers
 
     def is_self(self, peer: Peer) -> bool:
@@ -137,7 +113,7 @@ class Peers:
         """
         with self.lock:
             known = self._peers.get(where.actor_id)
-            if known is not None and _is_good(known) and known.where.incarnation == where.incarnation:
+            if known is not None and known.is_good and known.where.incarnation == where.incarnation:
                 if known.where.routing != where.routing:
                     raise HandlerError("the sender is not who it says it is")
                 return known
@@ -231,10 +207,8 @@ class Peers:
         """A life has ended. Post thread."""
         life = (message.actor_id, message.incarnation)
         with self.lock:
-            self._ended[life] = message.cause
-            if len(self._ended) > ENDED_KEPT:
-                del self._ended[next(iter(self._ended))]
-            peer = next((each for each in self._all if _life(each) == life), None)
+            self._ended.keep(life, message.cause)
+            peer = next((each for each in self._all if each.life == life), None)
             if peer is not None:
                 self._hears_of_end(peer, message)
         for hook in self.on_end:
@@ -281,7 +255,7 @@ class Peers:
             if isinstance(where, ActorError):
                 self._fail(peer, where)
             elif is_first and (where.incarnation, where.routing) != (peer.where.incarnation, peer.where.routing):
-                self._fail(peer, ChannelClosed(self._ended.get(_life(peer))))
+                self._fail(peer, ChannelClosed(self._ended.cause(peer.life)))
             elif where.incarnation == peer.where.incarnation and not is_first:
                 peer.go_on()  # the update came to nothing
             else:
@@ -289,7 +263,7 @@ class Peers:
             self._look_later()
         if peer.is_over and is_first:
             for hook in self.on_end:
-                hook(*_life(peer))
+                hook(*peer.life)
         self.bell.ring()
 
     # -- answers nobody waits for ------------------------------------------------------------------------------------
@@ -322,11 +296,11 @@ class Peers:
     # -- connections -------------------------------------------------------------------------------------------------
 
     def _meet(self, where: Where) -> Peer:
-        cause = self._ended.get((where.actor_id, where.incarnation))
+        cause = self._ended.cause((where.actor_id, where.incarnation))
         if cause is not None:
             raise ChannelClosed(cause)
         peer = self._peers.get(where.actor_id)
-        if peer is not None and _is_good(peer):
+        if peer is not None and peer.is_good:
             if peer.where.incarnation != where.incarnation and not peer.is_moving:
                 peer.is_moving = True  # updated: its last worker still answers what was sent to it
                 self._settle(peer)
@@ -355,8 +329,7 @@ class Peers:
 
     def _forget(self, peer: Peer) -> None:
         """No new letter goes there."""
-        for target in [target for target, known in self._targets.items() if known is peer]:
-            del self._targets[target]
+        self._targets.forget(peer)
         if self._peers.get(peer.where.actor_id) is peer:
             del self._peers[peer.where.actor_id]
 
@@ -389,14 +362,6 @@ class Peers:
             self.lock.release()
         self.bell.ring()
         return True
-
-
-def _is_good(peer: Peer) -> bool:
-    return not peer.is_over and peer.cause is None
-
-
-def _life(peer: Peer) -> tuple[str, int]:
-    return (peer.where.actor_id, peer.where.incarnation)
 
 
 def _identities(routing: bytes) -> Iterator[bytes]:

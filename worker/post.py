@@ -9,89 +9,44 @@ from __future__ import annotations
 import os
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
-import msgspec
 import zmq
 
-from proto import control, info
-from proto.envelope import MessageClass, WireError, check_bodies, class_of
+from proto import control
 from theater import cause as causes
 from theater.cause import Cause
-from worker import child_events
 from worker import machine_actions as act
 from worker import machine_notices as n
-from worker.desk import Caller, request_number
+from worker.control_line import ControlLine
+from worker.desk import Caller
+from worker.ending import EXIT_BROKEN, Ending
 from worker.incarnation import Incarnation
-from worker.limits import CONTROL_DRAIN_MAX, DRAIN_MAX, EXIT_LINGER_MS, EXIT_STORE_MS, KILL_GRACE_MS
+from worker.limits import DRAIN_MAX, KILL_GRACE_MS
 from worker.machine_state import State
+from worker.orders import Orderer, Orders
 from worker.questions import Questions
 from worker.uplink import Uplink
 
-EXIT_ORDERLY: Final = 0
-EXIT_FAILED: Final = 1
-EXIT_START_FAILED: Final = 3
-EXIT_KILLED: Final = 4
-EXIT_BROKEN: Final = 70
-
-UPDATE_PACKAGE: Final = "update-package"
-UPDATES_FROM: Final = 1 << 40
-"""Numbers of our own questions, above those of the guest."""
 SLEEP_MS_MAX: Final = 3_600_000
 """poll counts milliseconds in 32 bits."""
-
-EXIT_CODES: Final[dict[str, int]] = {
-    causes.FAILED: EXIT_FAILED,
-    causes.START_FAILED: EXIT_START_FAILED,
-    causes.KILLED: EXIT_KILLED,
-    causes.CRASHED: EXIT_BROKEN,
-}
-
-
-class Orderer(msgspec.Struct, frozen=True, gc=False):
-    """Who is owed the answer to a control order: the root, under this number."""
-
-    id: int
 
 
 class Post:
     """Runs in a thread of its own until the process ends, which it brings about itself."""
 
     def __init__(self, context: Any, inc: Incarnation, control_socket: Any, stream_socket: Any, lifeline: int) -> None:
-        self._context = context
         self._inc = inc
-        self._control = control_socket
+        self._line = ControlLine(inc, control_socket)
         self._uplink = Uplink(inc, stream_socket)
-        self._questions = Questions(inc, self._uplink, self._send_info)
+        self._questions = Questions(inc, self._uplink, self._line.send_info)
+        self._orders = Orders(inc, self._line, self._feed, self._perform)
+        self._ending = Ending(context, inc, self._line, self._uplink, self._clear_desk)
         self._lifeline = lifeline
         self._stop_deadline_ns: int | None = None
         self._slow_start_ns = time.monotonic_ns() + inc.options.init_warn_ms * 1_000_000
-        self._exiting = False
-        self._updates: dict[int, Any] = {}
-        """Who asked for an update, by the number of our question to the root."""
-        self._orders: dict[type, Callable[[Any, list[bytes]], None]] = {
-            control.Ping: lambda message, bodies: self._send(control.Pong(message.id)),
-            control.Pause: lambda message, bodies: self._feed(
-                n.Pause(Orderer(message.id), if_idle=message.mode == "if_idle")
-            ),
-            control.Resume: lambda message, bodies: self._feed(n.Resume(Orderer(message.id))),
-            control.Shutdown: lambda message, bodies: self._feed(
-                n.Shutdown(Orderer(message.id), message.deadline_ms, message.by)
-            ),
-            control.Notify: self._notify,
-            control.ChildEvents: self._child_events,
-            control.Answered: self._answered,
-            control.Refused: self._answered,
-            control.Init: self._second_init,
-            control.HandOver: lambda message, bodies: self._feed(n.HandOver(Orderer(message.id))),
-            control.TakeBack: self._take_back,
-            control.TakeAgain: lambda message, bodies: self._take_again(message),
-            control.Retire: lambda message, bodies: self._feed(n.Retire(Orderer(message.id))),
-            control.Expect: lambda message, bodies: self._expect(message),
-            control.PeerEnded: self._peer_ended,
-        }
-        self._perform: dict[type, Callable[[Any], None]] = {
+        self._table: dict[type, Callable[[Any], None]] = {
             act.Answer: self._answer,
             act.Refuse: self._refuse,
             act.Run: self._hand_over,
@@ -100,11 +55,11 @@ class Post:
             act.Leave: self._hand_over,
             act.Handed: self._handed,
             act.Forward: self._forward,
-            act.AskUpdate: self._ask_update,
+            act.AskUpdate: self._orders.ask_update,
             act.ArmStopDeadline: lambda action: self.arm(action.at_ns),
             act.ReleaseHostCalls: lambda action: inc.asks.release(),
             act.InterruptGuest: lambda action: None,  # performed by feed
-            act.Exit: lambda action: self._exit(action.cause),
+            act.Exit: lambda action: self._ending.exit(action.cause),
         }
 
     def run(self) -> NoReturn:
@@ -114,7 +69,7 @@ class Post:
         except BaseException as error:
             traceback.print_exc()
             text = f"{type(error).__name__}: {error}"
-            self._exit(Cause(kind=causes.CRASHED, exit_code=EXIT_BROKEN, text=text))
+            self._ending.exit(Cause(kind=causes.CRASHED, exit_code=EXIT_BROKEN, text=text))
         os._exit(EXIT_BROKEN)
 
     def arm(self, at_ns: int) -> None:
@@ -126,7 +81,7 @@ class Post:
     def _loop(self) -> NoReturn:
         inc = self._inc
         poller = zmq.Poller()
-        for source in (self._control, self._uplink.socket, inc.post_bell.fd, inc.pulse.fd):
+        for source in (self._line.socket, self._uplink.socket, inc.post_bell.fd, inc.pulse.fd):
             poller.register(source, zmq.POLLIN)
         poller.register(self._lifeline, zmq.POLLIN)
         while True:
@@ -137,8 +92,8 @@ class Post:
             if inc.post_bell.fd in ready:
                 inc.post_bell.silence()
             self._say_outgoing()
-            if self._control in ready:
-                self._drain_control()
+            if self._line.socket in ready:
+                self._line.receive(self._orders.take, self._questions.answer)
             if self._uplink.socket in ready:
                 self._uplink.receive()
             if inc.pulse.fd in ready and inc.pulse.tick():
@@ -184,7 +139,7 @@ class Post:
         inc = self._inc
         step, inc.step = inc.step, None
         if step is not None:
-            self._send(control.Step(step))
+            self._line.send(control.Step(step))
         now = time.monotonic_ns()
         if inc.machine.state is State.STARTING and now >= self._slow_start_ns:
             self._slow_start_ns = now + inc.options.init_warn_ms * 1_000_000
@@ -224,100 +179,25 @@ class Post:
         while replies:
             give(desk, replies.popleft())
 
-    # -- control ----------------------------------------------------------------
-
-    def _drain_control(self) -> None:
-        for _ in range(CONTROL_DRAIN_MAX):
-            try:
-                header, *bodies = self._control.recv_multipart(zmq.NOBLOCK)
-            except zmq.Again:
-                return
-            try:
-                check_bodies(bodies)
-                self._take(header, bodies)
-            except WireError as error:
-                self._refuse_frame(header, error)
-
-    def _take(self, header: bytes, bodies: list[bytes]) -> None:
-        if class_of(header) is MessageClass.INFO:
-            self._questions.answer(info.QUESTIONS.decode(header))
-            return
-        message = control.TO_WORKER.decode(header)
-        self._orders[type(message)](message, bodies)
-
-    def _refuse_frame(self, header: bytes, error: WireError) -> None:
-        self._inc.metrics.frame_refused(error.reason)
-        self._inc.logs.warn(f"control {error.reason}", f"control socket: {error.reason} frame refused: {error}")
-        number = request_number(header)
-        if number is None:
-            return
-        if class_of(header) is MessageClass.INFO:
-            self._send_info(info.Refused(number, "serialization", (str(error),)), ())
-        elif class_of(header) is MessageClass.CONTROL:
-            self._send(control.Refused(number, "serialization", (str(error),)))
-
-    def _notify(self, message: control.Notify, bodies: list[bytes]) -> None:
-        payload = bodies[0] if bodies else b""
-        key = None if message.key is None else (message.function, message.key)
-        self._feed(n.HostCall(function=message.function, payload=payload, key=key, received_ns=time.monotonic_ns()))
-
-    def _child_events(self, message: control.ChildEvents, bodies: list[bytes]) -> None:
-        for notice in child_events.notices(message, bodies, self._inc.logs):
-            self._feed(notice)
-
-    def _take_back(self, message: control.TakeBack, bodies: list[bytes]) -> None:
-        self._feed(n.TakeBack(Orderer(message.id)))
-        if self._inc.server is not None:
-            self._inc.server.resume()
-
-    def _take_again(self, message: control.TakeAgain) -> None:
-        self._inc.init.set_aside.pop(message.digest, None)
-
-    def _expect(self, message: control.Expect) -> None:
-        from worker.context import HostContext
-        from worker.tcp.service import expect
-
-        self._send(expect(HostContext(self._inc), message))
-
-    def _peer_ended(self, message: control.PeerEnded, bodies: list[bytes]) -> None:
-        if self._inc.peers is not None:
-            self._inc.peers.ended(message)
-
-    def _second_init(self, message: control.Init, bodies: list[bytes]) -> None:
-        self._inc.logs.warn("init", "a second Init was ignored")
-
-    def _answered(self, message: Any, bodies: list[bytes]) -> None:
-        waiter = self._updates.pop(message.id, None)
-        if waiter is None:
-            self._inc.asks.answer(message, bodies)
-        elif isinstance(message, control.Refused):
-            self._refuse(act.Refuse(waiter, message.kind, message.data))
-        else:
-            self._answer(act.Answer(waiter))
-
-    def _ask_update(self, action: act.AskUpdate) -> None:
-        number = UPDATES_FROM + len(self._updates)
-        while number in self._updates:
-            number += 1
-        self._updates[number] = action.waiter
-        self._send(control.Ask(number, UPDATE_PACKAGE, {"package": action.package}))
-
     # -- performing ----------------------------------------------------------------
 
     def _feed(self, notice: Any) -> None:
         for action in self._inc.feed(notice):
-            self._perform[type(action)](action)
+            self._table[type(action)](action)
+
+    def _perform(self, action: act.Action) -> None:
+        self._table[type(action)](action)
 
     def _answer(self, action: act.Answer) -> None:
         if isinstance(action.waiter, Orderer):
-            self._send(control.Done(action.waiter.id))
+            self._line.send(control.Done(action.waiter.id))
         else:
             self._reply(action)
 
     def _refuse(self, action: act.Refuse) -> None:
         if isinstance(action.waiter, Orderer):
             self._inc.metrics.refused(action.kind)
-            self._send(control.Refused(action.waiter.id, action.kind, action.data))
+            self._line.send(control.Refused(action.waiter.id, action.kind, action.data))
         else:
             self._reply(action)
 
@@ -327,10 +207,10 @@ class Post:
         assert isinstance(waiter, Orderer) and recorder.head is not None
         if self._inc.server is not None:
             self._inc.server.pause()
-        self._send(control.HandedOver(waiter.id, recorder.seq, recorder.head), [self._inc.state])
+        self._line.send(control.HandedOver(waiter.id, recorder.seq, recorder.head), [self._inc.state])
 
     def _forward(self, action: act.Forward) -> None:
-        self._send(control.Forward(action.function), [action.payload])
+        self._line.send(control.Forward(action.function), [action.payload])
 
     def _reply(self, action: act.Answer | act.Refuse) -> None:
         """Leave it for whoever holds the desk next; that is soon: the bell, or our own next tick."""
@@ -346,93 +226,14 @@ class Post:
         outgoing = self._inc.outgoing
         while outgoing:
             message, bodies = outgoing.popleft()
-            match message:
-                case act.Answer():
-                    self._answer(message)
-                case act.Refuse():
-                    self._refuse(message)
-                case act.ArmStopDeadline():
-                    self.arm(message.at_ns)
-                case act.Handed():
-                    self._handed(message)
-                case act.Forward():
-                    self._forward(message)
-                case act.AskUpdate():
-                    self._ask_update(message)
-                case act.Exit():
-                    self._exit(message.cause)
-                case act.InterruptGuest():
-                    pass  # performed by feed
-                case n.HostCall():
-                    message.received_ns = time.monotonic_ns()
-                    self._feed(message)
-                case _:
-                    self._send(message, bodies)
-
-    def _say_undelivered(self) -> None:
-        """What only became known while the desk was cleared for the last time."""
-        for message, bodies in self._inc.outgoing:
-            if isinstance(message, control.Undelivered):
-                self._send(message, bodies)
-
-    def _send(self, message: Any, bodies: Sequence[bytes] = ()) -> None:
-        self._send_frames([control.FROM_WORKER.encode(message), *bodies])
-
-    def _send_info(self, message: Any, bodies: Sequence[bytes]) -> None:
-        self._send_frames([info.ANSWERS.encode(message), *bodies])
-
-    def _send_frames(self, frames: list[bytes]) -> None:
-        try:
-            self._control.send_multipart(frames, zmq.NOBLOCK)
-        except zmq.Again:
-            self._inc.logs.warn("control full", "the root takes no control messages: one was lost")
-
-    # -- the end ----------------------------------------------------------------
-
-    def _exit(self, cause: Cause) -> NoReturn:
-        """Say the last words, let what was said leave the process, end it."""
-        self._last_words(cause)
-        if not self._exiting:
-            self._exiting = True
-            self._flush(cause)
-        os._exit(EXIT_CODES.get(cause.kind, EXIT_ORDERLY))
-
-    def _last_words(self, cause: Cause) -> None:
-        recorder = getattr(self._inc, "recorder", None)
-        if recorder is not None:
-            recorder.last_words(cause)
-
-    def _flush(self, cause: Cause) -> None:
-        inc = self._inc
-        try:
-            if cause.kind == causes.START_FAILED:
-                self._send(control.StartFailed(cause.step or "", cause.text or ""))
-            elif cause.kind not in EXIT_CODES:
-                self._send(control.Goodbye(cause.plain()))
-            self._await_store()
-            inc.work.append(act.Exit(cause))  # should the guest thread be at the desk, it leaves
-            inc.guest_bell.ring()
-            if inc.desk.lock.acquire(timeout=EXIT_LINGER_MS / 1000):
-                self._clear_desk()
-                self._say_undelivered()
-                inc.desk.close(EXIT_LINGER_MS)
-            self._uplink.send_last()
-            for socket in (self._control, self._uplink.socket):
-                socket.close(EXIT_LINGER_MS)
-            is_alone = inc.peers is None or inc.peers.close(EXIT_LINGER_MS)
-            if inc.desk.is_closed and is_alone:
-                self._context.term()
-        except Exception:
-            traceback.print_exc()
-
-    def _await_store(self) -> None:
-        """Answers that wait for the store still go out, if it is not too slow."""
-        holding = self._inc.holding
-        deadline = time.monotonic() + EXIT_STORE_MS / 1000
-        while holding and not self._inc.is_orphan and (left := deadline - time.monotonic()) > 0:
-            self._uplink.send()
-            if self._uplink.socket.poll(int(left * 1000)):
-                self._uplink.receive()
+            perform = self._table.get(type(message))
+            if perform is not None:
+                perform(message)
+            elif isinstance(message, n.HostCall):
+                message.received_ns = time.monotonic_ns()
+                self._feed(message)
+            else:
+                self._line.send(message, bodies)
 
 
 def give(desk: Any, action: act.Action) -> None:

@@ -23,6 +23,7 @@ from theater.grants import MESSAGES, RPC
 from worker import machine_actions as act
 from worker import machine_notices as n
 from worker.desk import Desk
+from worker.ending import EXIT_BROKEN
 from worker.engine.errors import StartError
 from worker.guest import Guest
 from worker.incarnation import Incarnation
@@ -32,7 +33,7 @@ from worker.mailbox import Mailbox
 from worker.metrics import Metrics
 from worker.operations import Operations
 from worker.peers import Peers
-from worker.post import EXIT_BROKEN, Post
+from worker.post import Post
 from worker.pulse import Pulse
 from worker.recorder import Recorder
 from worker.rehearsal import rehearse

@@ -29,10 +29,11 @@ from worker.cache import CacheError
 from worker.child_events import given_of
 from worker.engine import config
 from worker.engine.clock import TICK_MS, GuestClock
+from worker.engine.crossing import Answers
 from worker.engine.doors import Door, load_artefact, open_door
-from worker.engine.pack import Answers
 from worker.prepare import Preparer
-from worker.replaying import BEGINNINGS, Replayer
+from worker.replay_spans import BEGINNINGS
+from worker.replaying import Replayer
 
 JOB_BYTES_MAX: Final = 16 << 20
 

@@ -14,9 +14,9 @@ from theater.actor import ActorOptions
 from theater.fitting import fits
 from worker.engine import contract, link
 from worker.engine.clock import TICK_MS, GuestClock
+from worker.engine.contract import INIT
 from worker.engine.doors import open_door, refusals, remarks, shape_of
 from worker.engine.errors import CONTRACT, StartError, Trap
-from worker.engine.pack import INIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,9 +18,10 @@ from worker.context import HostContext
 from worker.engine import contract
 from worker.engine.clock import GuestClock
 from worker.engine.config import make_engine
+from worker.engine.contract import INIT, MIGRATE
+from worker.engine.crossing import Answers
 from worker.engine.doors import Door, load_artefact, open_door, remarks
 from worker.engine.errors import StartError
-from worker.engine.pack import INIT, Answers
 from worker.incarnation import Incarnation
 from worker.interfaces.registry import Dispatcher
 from worker.repeats import Repeats
@@ -107,7 +108,7 @@ def _serve_http(inc: Incarnation, door: Door, grant: dict[str, Any]) -> None:
 
 def _taken_over(inc: Incarnation, door: Door, another: Callable[[], Door]) -> Door:
     """Set the state, and return the instance to go on with: another one where the guest has migrated it."""
-    from worker.takeover import MIGRATE, taken_over
+    from worker.takeover import taken_over
 
     inc.state = taken_over(door, inc.state, inc.options)
     if MIGRATE not in door.functions:

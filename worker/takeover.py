@@ -18,11 +18,11 @@ from theater.fitting import fits
 from theater.values import U64, List, Tuple, Value, bytes_of
 from worker.engine import contract
 from worker.engine.clock import ticks
+from worker.engine.contract import INIT, MIGRATE
+from worker.engine.crossing import GuestError
 from worker.engine.doors import Door
 from worker.engine.errors import CONTRACT, StartError, Trap
-from worker.engine.pack import INIT, GuestError
 
-MIGRATE: Final = "theater:simple/actor.migrate"
 STEP: Final = "migrate"
 
 

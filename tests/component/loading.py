@@ -17,7 +17,7 @@ from worker.engine.clock import GuestClock
 from worker.engine.component import introspect, outer
 from worker.engine.component.door import ComponentDoor
 from worker.engine.component.kinds import Kind, holds_handle
-from worker.engine.pack import Answers, GuestError
+from worker.engine.crossing import Answers, GuestError
 
 EACH = pytest.mark.parametrize("fast", [True, False, None], ids=["raw", "stock", "bridge"])
 """Each port. Every function that can cross a bridge does, also where none would be made for it."""

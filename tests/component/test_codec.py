@@ -20,8 +20,8 @@ from worker.engine.clock import GuestClock
 from worker.engine.component import introspect
 from worker.engine.component.door import ComponentDoor
 from worker.engine.component.kinds import Enum, Flags
+from worker.engine.crossing import GuestError, Returned
 from worker.engine.errors import StartError, Trap
-from worker.engine.pack import GuestError, Returned
 
 COLOURS = Enum("enum", ("red", "green", "blue-ish"))
 RIGHTS = Flags(("read", "write", "run"))

@@ -16,9 +16,9 @@ from theater.actor import RUNTIME, ActorOptions
 from theater.values import U32, UNIT, Option, String, Tuple, Value
 from worker.engine.clock import GuestClock
 from worker.engine.component.door import ComponentDoor
-from worker.engine.contract import Contract, Declined, Ok
+from worker.engine.contract import INIT, Contract, Declined, Ok
+from worker.engine.crossing import Answers, GuestError
 from worker.engine.errors import StartError, Trap
-from worker.engine.pack import INIT, Answers, GuestError
 from worker.interfaces.registry import Dispatcher
 
 API = "test:counter/api"

@@ -10,11 +10,11 @@ from typing import Any
 
 from proto import operation
 from theater.errors import ActorError, NotFound
+from worker.deadlines import Deadline
 from worker.letters import Letter
 from worker.machine_notices import Call
 from worker.mailbox import Mailbox
 from worker.peer import Where
-from worker.peers import Deadline
 
 OWN_ID = "6a1c0d9e-7d0a-4a50-9c61-5f5b0f1d2c3b"
 ROUTING = b"r" * 16

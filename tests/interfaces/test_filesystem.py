@@ -20,8 +20,9 @@ from tests.interfaces.local import Calls, calls, make_any_calls
 from theater import types
 from theater.grants import FILESYSTEM
 from theater.values import U32, U64, UNIT, Bool, List, Record, String, bytes_of
-from worker.interfaces import beneath
-from worker.interfaces.filesystem import Files, _names
+from worker import beneath
+from worker.interfaces.filesystem import Files
+from worker.interfaces.places import names_of
 
 RACE_S = 0.4
 SECRET = b"outside"
@@ -51,10 +52,10 @@ def place(tmp_path: Path) -> Place:
 
 
 @pytest.fixture(params=["at once", "step by step"])
-def files(place: Place, request: pytest.FixtureRequest) -> Iterator[Calls]:
+def files(place: Place, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Calls]:
     """Both ways to open a file: one system call, and one directory after the other."""
+    monkeypatch.setattr(beneath, "_state", {} if request.param == "at once" else {"walks": True})
     with calls(FILESYSTEM, **place.options(file_bytes_max=100, entries_max=5)) as made:
-        made.context.service(Files)._opener = beneath.Opener(at_once=request.param == "at once")
         yield made
 
 
@@ -386,7 +387,8 @@ def test_a_kernel_without_openat2(place: Place, monkeypatch: pytest.MonkeyPatch,
             beneath.ctypes.set_errno(number)
             return -1
 
-    monkeypatch.setattr(beneath.ctypes, "CDLL", lambda *args, **how: Libc())
+    monkeypatch.setattr(beneath, "_libc", Libc())
+    monkeypatch.setattr(beneath, "_state", {})
     with calls(FILESYSTEM, **place.options()) as files:
         for _ in range(3):
             assert files.ok("read-file", at("/data/fixed/known")).items == b"known"
@@ -402,11 +404,10 @@ def _linked(files: Calls, place: Place) -> str:
 
 def test_a_file_that_may_not_be_read_is_no_missing_call(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """EPERM can be about the file: then it is an answer, and the call stays in use."""
-    opener = beneath.Opener()
-    root = os.open(place.fixed, beneath.HOLD)
+    monkeypatch.setattr(beneath, "_state", {})
+    root, real = os.open(place.fixed, beneath.HOLD), beneath._libc
     try:
-        os.close(opener.open(root, [b"known"], os.O_RDONLY))
-        real = opener._libc
+        os.close(beneath.open_beneath(root, b"known", os.O_RDONLY, resolve=beneath.NO_LINKS))
 
         class Libc:
             def syscall(self, number: Any, fd: int, path: bytes, *rest: Any) -> int:
@@ -415,10 +416,10 @@ def test_a_file_that_may_not_be_read_is_no_missing_call(place: Place, monkeypatc
                     return -1
                 return int(real.syscall(number, fd, path, *rest))
 
-        opener._libc = Libc()
+        monkeypatch.setattr(beneath, "_libc", Libc())
         with pytest.raises(PermissionError):
-            opener.open(root, [b"known"], os.O_RDONLY)
-        assert opener._at_once
+            beneath.open_beneath(root, b"known", os.O_RDONLY, resolve=beneath.NO_LINKS)
+        assert not beneath._state
     finally:
         os.close(root)
 
@@ -537,4 +538,4 @@ def test_everything_is_closed(place: Place) -> None:
 
 def test_names_are_utf_8() -> None:
     """Whatever the locale."""
-    assert _names("/\u00e9//./b/") == [b"\xc3\xa9", b"b"]
+    assert names_of("/\u00e9//./b/") == [b"\xc3\xa9", b"b"]

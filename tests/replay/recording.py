@@ -16,8 +16,10 @@ from theater.replay import ReplaySummary
 from theater.values import Tuple, Value
 from worker.engine import contract
 from worker.engine.clock import TICK_MS, GuestClock, ticks
+from worker.engine.contract import INIT
+from worker.engine.crossing import Answers, GuestError
 from worker.engine.errors import Trap
-from worker.engine.pack import INIT, Answers, GuestError, PackDoor
+from worker.engine.pack import PackDoor
 from worker.interfaces.registry import Dispatcher
 from worker.replaying import Replayer
 

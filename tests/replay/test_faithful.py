@@ -12,7 +12,7 @@ from tests.worker.enginekit import ticking
 from theater import cgrf, replay
 from theater.chain import payload, payloads
 from theater.values import U64, Record, String, Tuple, bytes_of
-from worker import replaying
+from worker import replay_spans
 from worker.engine.errors import DEADLINE
 
 NOTHING = cgrf.encode(Tuple(()))
@@ -33,7 +33,7 @@ def test_a_deadline_in_a_loop_of_host_calls(has_times: bool) -> None:
 @pytest.mark.parametrize("is_killed", [False, True], ids=["deadline", "killed"])
 def test_a_host_call_after_long_computing(is_killed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """The time given to a call that did not end by itself counts from the last thing that is recorded of it."""
-    monkeypatch.setattr(replaying, "CUT_SHORT_MS", 30)
+    monkeypatch.setattr(replay_spans, "CUT_SHORT_MS", 30)
     life = Life()
     life.call("slow")
     taken_ms = (life.chain[-1].time_ns - life.chain[-2].time_ns) // 1_000_000

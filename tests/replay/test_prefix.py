@@ -11,8 +11,8 @@ from theater.chain import payload
 from theater.values import String, Tuple
 from worker.engine import contract
 from worker.engine.clock import TICK_MS
+from worker.engine.contract import INIT
 from worker.engine.errors import Trap
-from worker.engine.pack import INIT
 
 OPERATIONS: list[tuple[str, dict[str, Any]]] = [
     ("count", {}),

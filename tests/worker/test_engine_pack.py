@@ -12,8 +12,9 @@ from tests.guests import wat
 from tests.guests.pack import encode, octets, ok, text, tup, u32
 from tests.worker.enginekit import FakeContext, load, ticking
 from theater.actor import RUNTIME
+from worker.engine.crossing import GuestError, Returned
 from worker.engine.errors import StartError, Trap
-from worker.engine.pack import GuestError, PackDoor, Returned
+from worker.engine.pack import PackDoor
 
 FUNCTION = "it:self/api.do"
 SIGNATURE = "(state: value) -> result<value, string>"

@@ -14,8 +14,9 @@ from theater import cgrf, types, values
 from theater.actor import RUNTIME, ActorOptions
 from worker.engine import contract
 from worker.engine.contract import Contract, Declined, Ok
+from worker.engine.crossing import GuestError, Returned
 from worker.engine.errors import Trap
-from worker.engine.pack import GuestError, PackDoor, Returned
+from worker.engine.pack import PackDoor
 from worker.interfaces.registry import Dispatcher, known
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "pack-vectors.json"

@@ -25,9 +25,10 @@ from theater.errors import (
 )
 from worker.alarms import Alarms
 from worker.asks import Asks
+from worker.deadlines import Deadline
 from worker.letters import Letter
 from worker.peer import Where
-from worker.peers import Deadline, Peers
+from worker.peers import Peers
 
 GRANT = "theater:simple/message-server-host"
 UPDATED = {"kind": "updated"}

@@ -14,7 +14,8 @@ from theater.actor import ActorOptions
 from theater.chain import ChainEvent, event_hash, payload
 from theater.values import U32, UNIT, Option, String, Tuple, Value, unit
 from worker.engine.clock import GuestClock
-from worker.engine.pack import INIT, PackDoor
+from worker.engine.contract import INIT
+from worker.engine.pack import PackDoor
 from worker.replaying import Replayer
 
 API = guests.API

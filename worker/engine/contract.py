@@ -19,6 +19,9 @@ from theater.values import NO_BYTES, Option, Result, String, Tuple, Value, Varia
 from theater.values import UNIT as UNIT_VALUE
 from worker.engine.errors import CONTRACT, StartError, Trap
 
+ACTOR: Final = "theater:simple/actor"
+INIT: Final = f"{ACTOR}.init"
+MIGRATE: Final = f"{ACTOR}.migrate"
 UNIT: Final = cgrf.encode(UNIT_VALUE)
 NO_STATE: Final = cgrf.encode(NO_BYTES)
 """``none<list<u8>>``: the initial state if none is given (pack-abi 9.2)."""

@@ -11,8 +11,8 @@ from worker.engine.errors import StartError
 if TYPE_CHECKING:
     from theater.metadata import FunctionSig, Metadata
     from worker.engine.clock import GuestClock
+    from worker.engine.crossing import Answers, GuestError, Returned
     from worker.engine.module import Shape
-    from worker.engine.pack import Answers, GuestError, Returned
 
 COMPONENT_SUFFIX: Final = "-component.cwasm"
 """How artefacts of components are named (worker.cache): their kind cannot be told without loading them."""

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
 from theater import interfaces, metadata
+from theater.actor import ActorOptions
 from theater.grants import opened_by, short_name
 from worker.engine import module
+from worker.engine.contract import INIT
+from worker.engine.crossing import Answers
 from worker.engine.errors import StartError
 from worker.interfaces import registry
-
-INIT: Final = "theater:simple/actor.init"
 
 
 class Chosen(msgspec.Struct, frozen=True):
@@ -77,7 +78,7 @@ def exported(shape: module.Shape) -> dict[str, metadata.FunctionSig | None]:
 
 
 def signature_problems(
-    functions: Mapping[str, metadata.FunctionSig | None], found: metadata.Metadata | None, shape: module.Shape
+    functions: Mapping[str, metadata.FunctionSig | None], shape: module.Shape
 ) -> list[str]:
     """A missing ``init``, and declared functions whose core type is not that of an interface function."""
     problems = []
@@ -90,6 +91,27 @@ def signature_problems(
         if type_ != module.INTERFACE_TYPE:
             problems.append(f"export {name} is {type_}, expected {module.INTERFACE_TYPE}")
     return problems
+
+
+def bind(
+    shape: module.Shape,
+    found: metadata.Metadata | None,
+    options: ActorOptions,
+    answers: Answers,
+    also: Mapping[tuple[str, str], registry.Variant] | None = None,
+) -> tuple[str, ...]:
+    """Have each import, and others, served by the variant the guest was built for; return where types differ.
+
+    Raises:
+        StartError: types differ, and the options allow none to.
+    """
+    chosen = choose(shape, found)
+    if options.interface_hashes == "strict":
+        require("interfaces", chosen.differences)
+    serve = getattr(answers, "bind", None)
+    if serve is not None:
+        serve({**chosen.variants, **(also or {})})
+    return tuple(chosen.differences)
 
 
 def choose(shape: module.Shape, found: metadata.Metadata | None) -> Chosen:

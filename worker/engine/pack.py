@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from struct import Struct
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-import msgspec
 import wasmtime
 
 from theater import metadata as meta
@@ -20,10 +19,9 @@ from theater.grants import PREVIEW_1
 from worker.engine import link, module, port, traps
 from worker.engine.clock import GuestClock, ticks
 from worker.engine.contract import UNIT
+from worker.engine.crossing import MESSAGE_CHARS_MAX, Answers, GuestError, Returned
 from worker.engine.doors import PACK_ABI
 from worker.engine.errors import CONTRACT, StartError, Trap
-
-INIT: Final = "theater:simple/actor.init"
 
 U32: Final = 0xFFFFFFFF
 SLOTS_BYTES: Final = 8
@@ -31,8 +29,6 @@ ROOM_BYTES_MIN: Final = 512
 """Smallest input and return buffer asked of the guest's allocator."""
 INPUT_KEPT_BYTES_MAX: Final = 1 << 20
 """A larger input buffer is given back after the call."""
-MESSAGE_CHARS_MAX: Final = 4096
-"""Text taken over from a guest's error."""
 TABLES_MAX: Final = 100
 MEMORIES_MAX: Final = 16
 
@@ -40,27 +36,8 @@ _slots = Struct("<II")
 _slot = Struct("<I")
 
 
-class Returned(msgspec.Struct, frozen=True, gc=False):
-    """The function returned; ``output`` is its result as the guest encoded it, not yet decoded."""
-
-    output: bytes
-
-
-class GuestError(msgspec.Struct, frozen=True, gc=False):
-    """The guest refused the call with a message of its own (a status other than 0)."""
-
-    text: str
-
-
 class HostFailed(Exception):
     """Ends a guest call from inside a host function; the door keeps the reason."""
-
-
-class Answers(Protocol):
-    """Where host calls go (worker.interfaces.registry.Dispatcher; in replay, the record)."""
-
-    def answer(self, interface: str, function: str, data: bytes) -> bytes:
-        """Return the encoded output for an encoded input."""
 
 
 class PackDoor:
@@ -126,7 +103,7 @@ class PackDoor:
             step("signatures")
             door._read_signatures(shape)
             if not is_replay:
-                door._choose_variants(shape, answers)
+                door._choose_variants(answers)
         except BaseException:
             door.close()
             raise
@@ -135,7 +112,7 @@ class PackDoor:
     def answer_from(self, answers: Answers) -> None:
         """Have host calls answered by somebody else from now on."""
         self._answer = answers.answer
-        self._choose_variants(self._shape, answers)
+        self._choose_variants(answers)
 
     def close(self) -> None:
         """Give the instance back. The door must not be used any more."""
@@ -270,17 +247,11 @@ class PackDoor:
             raise StartError("signatures", f"exports no {module.TYPES}: {text}")
         else:
             self.functions = link.exported(shape)
-        link.require("signatures", link.signature_problems(self.functions, self.metadata, shape))
+        link.require("signatures", link.signature_problems(self.functions, shape))
         self._shape = shape
 
-    def _choose_variants(self, shape: module.Shape, answers: Answers) -> None:
-        chosen = link.choose(shape, self.metadata)
-        if self._options.interface_hashes == "strict":
-            link.require("interfaces", chosen.differences)
-        self.warnings = tuple(chosen.differences)
-        bind = getattr(answers, "bind", None)
-        if bind is not None:
-            bind(chosen.variants)
+    def _choose_variants(self, answers: Answers) -> None:
+        self.warnings = link.bind(self._shape, self.metadata, self._options, answers)
 
     def _types(self) -> bytes:
         types = self._core(module.TYPES, 2, True)

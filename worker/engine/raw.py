@@ -19,6 +19,7 @@ from wasmtime import _bindings
 from wasmtime import _ffi as ffi
 
 from worker.engine.port import INTERFACE_PARAMS, CoreFunction, HostFunction, View
+from worker.engine.verdict import Verdict, settled
 
 VAL_BYTES: Final = 16
 
@@ -140,17 +141,12 @@ class RawPort:
         return current
 
 
-_verdict: list[str | None] = []
+_verdict: Verdict = []
 
 
 def unusable(engine: Any) -> str | None:
     """Return why the raw port must not be used in this process, or None. Checked once."""
-    if not _verdict:
-        try:
-            _verdict.append(_self_check(engine))
-        except Exception as error:
-            _verdict.append(f"{type(error).__name__}: {error}")
-    return _verdict[0]
+    return settled(_verdict, lambda: _self_check(engine))
 
 
 def rehearse(engine: Any) -> None:

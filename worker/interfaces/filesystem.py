@@ -1,7 +1,7 @@
 """``theater:simple/filesystem``: files below the directories that the grant names.
 
 Paths are absolute, as the grant's ``guest`` paths are. Nothing leads out of a directory: ``..`` is refused, symbolic
-links are never followed, and files are opened relative to the directory itself (worker.interfaces.beneath).
+links are never followed, and files are opened relative to the directory itself (worker.beneath).
 """
 
 from __future__ import annotations
@@ -9,19 +9,17 @@ from __future__ import annotations
 import errno
 import os
 import stat as kinds
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
 from theater import types
 from theater.grants.filesystem import GRANT
 from theater.values import U32, U64, Bool, List, Record, String, Value, bytes_of, unit
-from worker.interfaces.beneath import Opener
 from worker.interfaces.context import Context
+from worker.interfaces.places import Place, Roots
 from worker.interfaces.registry import Function, Interface, Refusal, Variant
-from worker.interfaces.roots import open_root
 
-PATH_BYTES_MAX: Final = 4096
 CALM: Final = os.O_NONBLOCK | os.O_NOCTTY
 """Opening a pipe that nobody writes must not wait, and a terminal must not become ours."""
 FILE_MODE: Final = 0o666
@@ -34,46 +32,6 @@ FILE_INFO: Final = types.Record(
 _KINDS: Final = {kinds.S_IFREG: "file", kinds.S_IFDIR: "directory", kinds.S_IFLNK: "link"}
 
 
-class Root:
-    """One directory of the grant. Held open from its first use, so a path means the same for a whole life."""
-
-    def __init__(self, directory: Mapping[str, Any]) -> None:
-        self.guest = "/" + directory["guest"].strip("/")
-        self.names = _names(directory["guest"])
-        self.is_writable = bool(directory.get("write"))
-        self._directory = directory
-        self._fd: int | None = None
-
-    @property
-    def fd(self) -> int:
-        """A descriptor of the directory."""
-        if self._fd is None:
-            self._fd = open_root(self._directory, os.O_PATH)
-        return self._fd
-
-    def close(self) -> None:
-        """Let go of the directory."""
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
-
-
-class Place:
-    """Where a path leads: the names below one of the directories."""
-
-    def __init__(self, path: str, root: Root, names: Sequence[bytes]) -> None:
-        self.path = path
-        self.root = root
-        self.names = names
-
-    @property
-    def name(self) -> bytes:
-        """The last name; the directory itself has none."""
-        if not self.names:
-            raise Refusal(f"{self.path} is the granted directory itself")
-        return self.names[-1]
-
-
 class Files:
     """The directories of an actor, and what it may do in them."""
 
@@ -81,34 +39,20 @@ class Files:
         options = GRANT.held_by(context)
         self.file_bytes_max: int = options["file_bytes_max"]
         self.entries_max: int = options["entries_max"]
-        roots = [Root(each) for each in options["directories"]]
-        self._roots = sorted(roots, key=lambda root: -len(root.names))
-        self._opener = Opener()
+        self.roots = Roots(options["directories"])
 
     def close(self) -> None:
         """Let go of all directories."""
-        for root in self._roots:
-            root.close()
+        self.roots.close()
 
     def place(self, path: str, *, write: bool = False) -> Place:
-        """Where a path leads. The innermost directory that has it counts."""
-        if "\0" in path or len(path.encode()) > PATH_BYTES_MAX:
-            raise Refusal(f"expected a path without null characters of at most {PATH_BYTES_MAX} bytes")
-        names = _names(path)
-        if not path.startswith("/") or b".." in names:
-            raise Refusal(f"{path}: expected an absolute path without ..")
-        for root in self._roots:
-            if names[: len(root.names)] == root.names:
-                if write and not root.is_writable:
-                    raise Refusal(f"{path}: {root.guest} is granted for reading only")
-                return Place(path, root, names[len(root.names) :])
-        granted = ", ".join(sorted(root.guest for root in self._roots)) or "none"
-        raise Refusal(f"{path}: in none of the granted directories ({granted})")
+        """Where a path leads, for reading or for writing."""
+        return self.roots.place(path, write=write)
 
     @contextmanager
     def opened(self, place: Place, flags: int) -> Iterator[int]:
         """A descriptor of what is there, which must be a plain file."""
-        fd = self._opener.open(place.root.fd, place.names, flags, FILE_MODE)
+        fd = place.open(flags, FILE_MODE)
         try:
             mode = os.fstat(fd).st_mode
             if kinds.S_ISDIR(mode):
@@ -122,23 +66,17 @@ class Files:
     @contextmanager
     def directory(self, place: Place) -> Iterator[int]:
         """A descriptor of a directory, for reading."""
-        fd = self._opener.open(place.root.fd, place.names, os.O_RDONLY | os.O_DIRECTORY)
+        fd = place.open(os.O_RDONLY | os.O_DIRECTORY)
         try:
             yield fd
         finally:
             os.close(fd)
 
-    @contextmanager
-    def parent(self, place: Place) -> Iterator[int]:
-        """The directory that holds it."""
-        with self._opener.parent(place.root.fd, place.names) as fd:
-            yield fd
-
     def status(self, place: Place) -> os.stat_result:
         """What is there, links themselves included."""
         if not place.names:
             return os.stat(place.root.fd)
-        with self.parent(place) as at:
+        with place.parent() as at:
             return os.stat(place.name, dir_fd=at, follow_symlinks=False)
 
     def read(self, place: Place) -> bytes:
@@ -156,7 +94,7 @@ class Files:
     def replace(self, place: Place, data: bytes) -> None:
         """Put a file there, whole or not at all: an actor may be killed at any time."""
         name, draft = place.name, f".theater-{os.urandom(8).hex()}.tmp".encode()
-        with self.parent(place) as at:
+        with place.parent() as at:
             mode = _mode(name, at)
             fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE, dir_fd=at)
             try:
@@ -182,11 +120,6 @@ def _mode(name: bytes, at: int) -> int | None:
         return kinds.S_IMODE(mode) & 0o777
     number = errno.ELOOP if kinds.S_ISLNK(mode) else errno.EISDIR if kinds.S_ISDIR(mode) else errno.EEXIST
     raise OSError(number, os.strerror(number))
-
-
-def _names(path: str) -> list[bytes]:
-    """The names of a path as the system has them: UTF-8, whatever the locale says."""
-    return [name for name in path.encode().split(b"/") if name not in (b"", b".")]
 
 
 def _read(fd: int, most: int) -> bytes:
@@ -298,7 +231,7 @@ def create_dir(context: Context, path: String) -> Value:
     """One directory; the one that holds it must be there."""
     files = context.service(Files)
     place = files.place(path.value, write=True)
-    with _told(path.value), files.parent(place) as at:
+    with _told(path.value), place.parent() as at:
         os.mkdir(place.name, DIRECTORY_MODE, dir_fd=at)
     return unit()
 
@@ -307,7 +240,7 @@ def delete_file(context: Context, path: String) -> Value:
     """Deletes a link itself, never what it leads to."""
     files = context.service(Files)
     place = files.place(path.value, write=True)
-    with _told(path.value), files.parent(place) as at:
+    with _told(path.value), place.parent() as at:
         os.unlink(place.name, dir_fd=at)
     return unit()
 
@@ -316,7 +249,7 @@ def delete_dir(context: Context, path: String) -> Value:
     """An empty one."""
     files = context.service(Files)
     place = files.place(path.value, write=True)
-    with _told(path.value), files.parent(place) as at:
+    with _told(path.value), place.parent() as at:
         os.rmdir(place.name, dir_fd=at)
     return unit()
 
@@ -325,7 +258,7 @@ def rename(context: Context, old: String, new: String) -> Value:
     """A file that has the new name is replaced."""
     files = context.service(Files)
     source, target = files.place(old.value, write=True), files.place(new.value, write=True)
-    with _told(f"{old.value} to {new.value}"), files.parent(source) as here, files.parent(target) as there:
+    with _told(f"{old.value} to {new.value}"), source.parent() as here, target.parent() as there:
         os.rename(source.name, target.name, src_dir_fd=here, dst_dir_fd=there)
     return unit()
 

@@ -14,10 +14,12 @@ from worker.interfaces.context import Context
 from worker.interfaces.registry import Function, Interface, Refusal, Variant
 from worker.interfaces.wasi.declaring import Failure
 from worker.interfaces.wasi.http_bodies import Collected
+from worker.interfaces.wasi.http_body_resources import OutgoingBody
 from worker.interfaces.wasi.http_fields import SECRET, Fields, checked, digested, pairs_of, pairs_value
-from worker.interfaces.wasi.http_messages import TARGET_CHARS_MAX, TOKEN, OutgoingBody, OutgoingRequest, RequestOptions
+from worker.interfaces.wasi.http_messages import OutgoingRequest, RequestOptions
 from worker.interfaces.wasi.http_names import HEADER
 from worker.interfaces.wasi.http_outgoing import Future, Refused, begin, body_bytes_max
+from worker.interfaces.wasi.http_words import TARGET_CHARS_MAX, TOKEN
 from worker.interfaces.wasi.streams import StreamClosed, StreamFailed
 from worker.interfaces.wasi.waiting import Waker
 

@@ -16,12 +16,12 @@ from theater.grants import MESSAGES
 from theater.grants.message_server import GRANT
 from theater.values import List, String, Value, bytes_of, unit
 from worker.channels import OPEN
+from worker.deadlines import Deadline
 from worker.interfaces.context import Context
 from worker.interfaces.registry import Callback, Function, Interface, Refusal, Variant
 from worker.letters import Letter, Make
 from worker.mailbox import CLIENT, GUEST_FAILED, HANDLE_MESSAGE, HANDLE_SEND
 from worker.peer import Peer
-from worker.peers import Deadline
 
 
 class Post:

@@ -14,8 +14,6 @@ from theater.values import List, Option, String, Value, unit
 from worker.interfaces.context import Context
 from worker.interfaces.registry import Function, Interface, Variant
 
-TIMEOUT_S: Final = 5.0
-
 
 def register(context: Context, name: String) -> Value:
     """A name of one's own; having it already is fine."""

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from worker.interfaces.beneath import HOLD, Opener
+from worker.beneath import HOLD, NO_LINKS, open_beneath
 
 
 def open_root(directory: Mapping[str, Any], flags: int) -> int:
@@ -17,8 +17,8 @@ def open_root(directory: Mapping[str, Any], flags: int) -> int:
     below = directory.get("below", "")
     if not below:
         return os.open(directory["host"], flags | os.O_DIRECTORY | os.O_CLOEXEC)
-    host = os.open(directory["host"], HOLD & ~os.O_NOFOLLOW)
+    host = os.open(directory["host"], HOLD | os.O_CLOEXEC)
     try:
-        return Opener().open(host, [os.fsencode(name) for name in below.split("/")], flags | os.O_DIRECTORY)
+        return open_beneath(host, below, flags | os.O_DIRECTORY, resolve=NO_LINKS)
     finally:
         os.close(host)

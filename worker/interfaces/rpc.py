@@ -30,12 +30,12 @@ from theater.values import (
     Variant,
     bytes_of,
 )
+from worker.deadlines import Deadline
 from worker.interfaces.context import Context
 from worker.interfaces.registry import TEXT_CHARS_MAX, Function, Interface
 from worker.interfaces.registry import Variant as Form
 from worker.letters import Letter
 from worker.peer import Peer
-from worker.peers import Deadline
 
 DESCRIBE: Final = "describe-peer"
 HOSTS_OWN: Final = ("theater:", "wasi:", "wisp:")

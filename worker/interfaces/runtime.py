@@ -14,8 +14,7 @@ CHAIN_BYTES_MAX: Final = 1 << 20
 """Event data ``get-chain`` answers with: the newest events that fit. Its answer is recorded in the chain itself."""
 CHAIN_EVENTS_MAX: Final = 4096
 
-_BYTES = types.List(types.U8)
-_EVENT = types.Tuple((types.U64, types.Tuple((types.STRING, types.Option(types.U64), _BYTES))))
+_EVENT = types.Tuple((types.U64, types.Tuple((types.STRING, types.Option(types.U64), types.BYTES))))
 
 
 def log(context: Context, message: String) -> Value:

@@ -16,8 +16,7 @@ from worker.interfaces.registry import Function, Interface, Variant, octets
 EVENTS_BYTES_MAX: Final = 1 << 20
 """Event data ``get-child-events`` answers with: the newest events that fit."""
 
-_BYTES = types.List(types.U8)
-_EVENT = types.Tuple((types.U64, types.STRING, _BYTES))
+_EVENT = types.Tuple((types.U64, types.STRING, types.BYTES))
 
 
 # -- starting ----------------------------------------------------------------------------------------------------------
@@ -102,7 +101,7 @@ def exactly(state: Option) -> bytes | None:
 
 
 def _as_option(state: Option) -> bytes | None:
-    return None if state.value is None else cgrf.encode(Option(_BYTES, state.value))
+    return None if state.value is None else cgrf.encode(Option(types.BYTES, state.value))
 
 
 def _number(value: Option) -> int | None:
@@ -111,7 +110,7 @@ def _number(value: Option) -> int | None:
 
 def _value(data: dict[str, Any]) -> Value:
     found = data.get("value")
-    return Option(_BYTES, None if found is None else List(types.U8, found))
+    return Option(types.BYTES, None if found is None else List(types.U8, found))
 
 
 # -- children ----------------------------------------------------------------------------------------------------------
@@ -156,7 +155,7 @@ def _tell(context: Context, function: str, child: String) -> Value:
 def get_child_state(context: Context, child: String) -> Value:
     """The committed state itself; ``none`` if there is none."""
     _, bodies = context.ask("get-child-state", {"id": child.value})
-    return cgrf.decode(bodies[0]) if bodies else Option(_BYTES, None)
+    return cgrf.decode(bodies[0]) if bodies else Option(types.BYTES, None)
 
 
 def get_child_events(context: Context, child: String) -> Value:

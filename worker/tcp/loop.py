@@ -11,7 +11,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from worker.tcp.waiting import READ, WRITE, Bell
+from worker.bell import PassingBell
+from worker.tcp.waiting import READ, WRITE
 
 JOIN_S: Final = 2.0
 
@@ -20,7 +21,7 @@ class Loop:
     """Calls back when a descriptor is ready. Everything it calls runs in its thread and must not wait."""
 
     def __init__(self) -> None:
-        self._bell = Bell()
+        self._bell = PassingBell()
         self._calls: deque[Callable[[], None]] = deque()
         self._selector: selectors.BaseSelector | None = None
         self._thread: threading.Thread | None = None

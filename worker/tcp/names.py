@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from theater.patterns.hostports import Address
+from worker.bell import PassingBell
 from worker.interfaces.registry import Refusal
 from worker.tcp.streams import words
-from worker.tcp.waiting import READ, Bell, Deadline, Waits
+from worker.tcp.waiting import READ, Deadline, Waits
 
 LOOKUPS_MAX: Final = 4
 """Lookups under way: those nobody waits for any more included, as they cannot be ended."""
@@ -24,7 +25,7 @@ Found = tuple[int, Any]
 class Lookup:
     """One name being looked up."""
 
-    def __init__(self, address: Address, done: Bell) -> None:
+    def __init__(self, address: Address, done: PassingBell) -> None:
         self.found: Sequence[Found] | None = None
         self.error = ""
         self._address = address
@@ -48,7 +49,7 @@ class Names:
 
     def __init__(self, waits: Waits) -> None:
         self._waits = waits
-        self._bell = Bell()
+        self._bell = PassingBell()
         self._under_way: list[Lookup] = []
 
     def addresses(self, address: Address, deadline: Deadline) -> Sequence[Found]:

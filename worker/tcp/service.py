@@ -13,6 +13,7 @@ from proto import control
 from theater.grants.tcp import GRANT
 from theater.patterns import BadPattern, hostports
 from theater.patterns.hostports import Address
+from worker.asks import SHUTTING_DOWN
 from worker.interfaces.context import Context
 from worker.interfaces.registry import Refusal
 from worker.tcp.connection import Connection
@@ -20,7 +21,7 @@ from worker.tcp.listener import BACKLOG, Listener
 from worker.tcp.loop import Loop
 from worker.tcp.names import Found, Names
 from worker.tcp.streams import Plain, words
-from worker.tcp.waiting import SHUTTING_DOWN, WRITE, Deadline, Stopped, TimedOut, Waits
+from worker.tcp.waiting import WRITE, Deadline, Stopped, TimedOut, Waits
 
 if TYPE_CHECKING:
     from worker.tcp.passing import Landing

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import select
-import threading
 import time
 from collections.abc import Callable
 from typing import Final, TypeVar
 
+from worker.asks import SHUTTING_DOWN
 from worker.interfaces.context import Context
 from worker.interfaces.registry import Refusal
 
-SHUTTING_DOWN: Final = "shutting-down"
 READ: Final = select.POLLIN
 WRITE: Final = select.POLLOUT
 
@@ -36,35 +34,6 @@ class NotNow(Exception):
     def __init__(self, events: int) -> None:
         super().__init__(events)
         self.events = events
-
-
-class Bell:
-    """Wakes a thread that polls its descriptor. Ringing one that is closed does nothing."""
-
-    def __init__(self) -> None:
-        self.fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._lock = threading.Lock()
-        self._is_closed = False
-
-    def ring(self) -> None:
-        """Make the descriptor readable."""
-        with self._lock:
-            if not self._is_closed:
-                os.eventfd_write(self.fd, 1)
-
-    def silence(self) -> None:
-        """Make it unreadable again."""
-        try:
-            os.eventfd_read(self.fd)
-        except BlockingIOError:
-            pass
-
-    def close(self) -> None:
-        """Give the descriptor back."""
-        with self._lock:
-            if not self._is_closed:
-                self._is_closed = True
-                os.close(self.fd)
 
 
 class Deadline:

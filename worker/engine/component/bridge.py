@@ -31,6 +31,7 @@ from worker.engine.component.port import Failed, GuestFunction, Serve
 from worker.engine.component.raw import _call, _error_new, _fault
 from worker.engine.component.structures import KIND, blank
 from worker.engine.errors import CONTRACT, ENGINE, Trap
+from worker.engine.verdict import Verdict, settled
 
 NONCE_BYTES: Final = 8
 PAGE_BYTES: Final = 65_536
@@ -292,17 +293,12 @@ def _read(file: int, at: int) -> bytes:
 
 # -- the start-up check ------------------------------------------------------------------------------------------------
 
-_verdict: list[str | None] = []
+_verdict: Verdict = []
 
 
 def unusable(engine: Any) -> str | None:
     """Return why bridges cannot be used in this process, or None. Checked once; nothing is compiled for it."""
-    if not _verdict:
-        try:
-            _verdict.append(_self_check(engine))
-        except Exception as error:
-            _verdict.append(f"{type(error).__name__}: {error}")
-    return _verdict[0]
+    return settled(_verdict, lambda: _self_check(engine))
 
 
 def _self_check(engine: Any) -> str | None:

@@ -8,15 +8,16 @@ the items of lists) is in memory in both.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from struct import Struct
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from theater import types, values
 from theater.values import UNIT, Value
+from worker.engine.component import checks
 from worker.engine.component.flat import SLOT_BYTES, sides
-from worker.engine.component.handles import Mismatch
-from worker.engine.component.kinds import KEPT, Enum, Flags, Kind, plain
+from worker.engine.component.kinds import KEPT, Flags, Handle, Kind, plain
+from worker.engine.component.making import Makers, made, unsupported
 
 
 class Arena:
@@ -59,38 +60,10 @@ class Form(NamedTuple):
 @lru_cache(maxsize=KEPT)
 def form(kind: Kind, is_flat: bool) -> Form:
     """Return a form of a kind."""
-    match kind:
-        case types.STRING:
-            return _string(is_flat)
-        case types.CHAR:
-            return _leaf(4, is_flat, "I", _code_point, lambda code: values.Char(chr(code)))
-        case types.Primitive():
-            return _scalar(kind, is_flat)
-        case types.List(item=item):
-            return _packed(item, is_flat) if isinstance(item, types.Primitive) and item.width else _list(item, is_flat)
-        case types.Tuple(items=items):
-            return _tuple(items, is_flat)
-        case types.Record(name=name, fields=fields):
-            return _record(name, fields, is_flat)
-        case Enum(name=name, names=names):
-            return _enum(name, names, is_flat)
-        case Flags(names=names):
-            return _flags(names, is_flat)
-        case types.Option(item=item):
-            return _option(item, is_flat)
-        case types.Result(ok=ok, err=err):
-            return _result(ok, err, is_flat)
-        case types.Variant(name=name, cases=cases):
-            return _variant(name, cases, is_flat)
-        case _:
-            raise Mismatch(f"values of type {kind} are not supported")
+    return made(kind, _FLAT if is_flat else _IN_MEMORY)
 
 
 # -- leaves ------------------------------------------------------------------------------------------------------------
-
-
-def _wrong(wanted: str, value: Any) -> Mismatch:
-    return Mismatch(f"expected {wanted}, got {type(value).__name__.lower()}")
 
 
 def _leaf(
@@ -106,22 +79,20 @@ def _leaf(
     return Form(whole, whole, store, lambda view, at: make(unpack(view, at)[0]))
 
 
-def _scalar(kind: types.Primitive, is_flat: bool) -> Form:
-    made: Any = values.CLASS_OF[kind]
+def _number(kind: types.Primitive, is_flat: bool) -> Form:
+    of: Any = values.CLASS_OF[kind]
     field = "bits" if kind in (types.F32, types.F64) else "value"  # NaN payloads would not survive a Python float
 
     def number_of(value: Any) -> Any:
-        if type(value) is not made:
-            raise _wrong(kind.name, value)
+        if type(value) is not of:
+            raise checks.wrong(kind.name, value)
         return getattr(value, field)
 
-    return _leaf(kind.width, is_flat, kind.format, number_of, made)
+    return _leaf(kind.width, is_flat, kind.format, number_of, of)
 
 
-def _code_point(value: Any) -> int:
-    if type(value) is not values.Char:
-        raise _wrong("char", value)
-    return ord(value.value)
+def _char(is_flat: bool) -> Form:
+    return _leaf(4, is_flat, "I", checks.code_point, lambda code: values.Char(chr(code)))
 
 
 def _pointing(is_flat: bool) -> Struct:
@@ -133,12 +104,7 @@ def _string(is_flat: bool) -> Form:
     head = _pointing(is_flat)
 
     def store(value: Any, arena: Arena) -> bytes:
-        if type(value) is not values.String:
-            raise _wrong("string", value)
-        try:
-            data = value.value.encode()
-        except UnicodeEncodeError as error:
-            raise Mismatch(f"expected a string of Unicode scalar values: {error}") from None
+        data = checks.utf8(value)
         return head.pack(arena.put(data, 1), len(data))
 
     def load(view: Any, at: int) -> Value:
@@ -156,10 +122,9 @@ def _packed(item: types.Primitive, is_flat: bool) -> Form:
     head, width, is_bytes = _pointing(is_flat), item.width, item is types.U8
 
     def store(value: Any, arena: Arena) -> bytes:
-        if type(value) is not values.List or (value.element != item and value.items):
-            raise _wrong(f"list<{item}>", value)
-        count = len(value.items)
-        data = bytes(value.items) if is_bytes else Struct(f"<{count}{item.format}").pack(*value.items)
+        items = checks.packed(value, item)
+        count = len(items)
+        data = bytes(items) if is_bytes else Struct(f"<{count}{item.format}").pack(*items)
         return head.pack(arena.put(data, width), count)
 
     def load(view: Any, at: int) -> Value:
@@ -178,7 +143,7 @@ def _list(element: Kind, is_flat: bool) -> Form:
 
     def store(value: Any, arena: Arena) -> bytes:
         if type(value) is not values.List:
-            raise _wrong("list", value)
+            raise checks.wrong("list", value)
         items = values.items_of(value)
         return head.pack(arena.put(b"".join([store_item(item, arena) for item in items]), align), len(items))
 
@@ -225,7 +190,7 @@ def _tuple(elements: tuple[Kind, ...], is_flat: bool) -> Form:
 
     def store(value: Any, arena: Arena) -> bytes:
         if type(value) is not values.Tuple or len(value.items) != count:
-            raise _wrong(f"a tuple of {count}", value)
+            raise checks.wrong(f"a tuple of {count}", value)
         pairs = zip(parts, value.items, strict=True)
         return b"".join([piece for (_, each, gap), item in pairs for piece in (each.store(item, arena), gap)])
 
@@ -238,12 +203,10 @@ def _tuple(elements: tuple[Kind, ...], is_flat: bool) -> Form:
 def _record(type_name: str, fields: tuple[tuple[str, Kind], ...], is_flat: bool) -> Form:
     size, align, parts = _laid([kind for _, kind in fields], is_flat)
     named = tuple((name, *part) for (name, _), part in zip(fields, parts, strict=True))
-    count, known = len(fields), {name for name, _ in fields}
+    known = dict(fields).keys()
 
     def store(value: Any, arena: Arena) -> bytes:
-        found = dict(value.fields) if type(value) is values.Record else {}
-        if found.keys() != known or len(value.fields) != count:
-            raise _wrong(f"a record of {', '.join(name for name, _ in fields)}", value)
+        found = checks.fields(value, known)
         return b"".join([piece for name, _, each, gap in named for piece in (each.store(found[name], arena), gap)])
 
     def load(view: Any, at: int) -> Value:
@@ -253,6 +216,10 @@ def _record(type_name: str, fields: tuple[tuple[str, Kind], ...], is_flat: bool)
 
 
 # -- sums --------------------------------------------------------------------------------------------------------------
+
+
+_LETTERS: Final = {1: "B", 2: "H", 4: "I"}
+"""Of ``struct``, for numbers of so many bytes."""
 
 
 def _width(cases: int) -> int:
@@ -271,7 +238,7 @@ def _sum(kind: Kind, is_flat: bool) -> _Sum:
     """The number of the case, and behind it the payload."""
     forms = [None if each is None else form(each, is_flat) for each in sides(kind)]
     known = [each for each in forms if each is not None]
-    letter = {1: "B", 2: "H", 4: "I"}[_width(len(forms))]
+    letter = _LETTERS[_width(len(forms))]
     tag_bytes = SLOT_BYTES if is_flat else _width(len(forms))
     align = max([tag_bytes, *(each.align for each in known)])
     start = _up(tag_bytes, max([1, *(each.align for each in known)]))
@@ -298,7 +265,7 @@ def _option(item: Kind, is_flat: bool) -> Form:
 
     def store(value: Any, arena: Arena) -> bytes:
         if type(value) is not values.Option:
-            raise _wrong("option", value)
+            raise checks.wrong("option", value)
         return put(value.value is not None, value.value, arena)
 
     return Form(size, align, store, lambda view, at: values.Option(inner, take(view, at)[1]))
@@ -311,10 +278,10 @@ def _result(ok: Kind, err: Kind, is_flat: bool) -> Form:
 
     def store(value: Any, arena: Arena) -> bytes:
         if type(value) is not values.Result:
-            raise _wrong("result", value)
+            raise checks.wrong("result", value)
         tag = int(not value.is_ok)
-        if absent[tag] and value.value != UNIT:
-            raise _wrong("a result without a value", value.value)
+        if absent[tag]:
+            checks.nothing(value.value)
         return put(tag, value.value, arena)
 
     def load(view: Any, at: int) -> Value:
@@ -329,13 +296,8 @@ def _variant(type_name: str, cases: tuple[tuple[str, Kind | None], ...], is_flat
     known = {name: (tag, payload is not None) for tag, (name, payload) in enumerate(cases)}
 
     def store(value: Any, arena: Arena) -> bytes:
-        found = known.get(value.case) if type(value) is values.Variant else None
-        if found is None:
-            raise _wrong(f"one of {', '.join(known)}", value)
-        tag, has_payload = found
-        if len(value.payload) != has_payload:
-            raise _wrong(f"the payload of {value.case}", value)
-        return put(tag, value.payload[0] if has_payload else None, arena)
+        tag, has_payload = checks.case(value, known)
+        return put(tag, checks.payload(value, has_payload), arena)
 
     def load(view: Any, at: int) -> Value:
         tag, found = take(view, at)
@@ -345,24 +307,38 @@ def _variant(type_name: str, cases: tuple[tuple[str, Kind | None], ...], is_flat
 
 
 def _enum(type_name: str, names: tuple[str, ...], is_flat: bool) -> Form:
-    made = [values.Variant(type_name, name, tag) for tag, name in enumerate(names)]
+    variants = [values.Variant(type_name, name, tag) for tag, name in enumerate(names)]
     known = {name: tag for tag, name in enumerate(names)}
-
-    def number_of(value: Any) -> int:
-        tag = known.get(value.case) if type(value) is values.Variant and not value.payload else None
-        if tag is None:
-            raise _wrong(f"one of {', '.join(known)}", value)
-        return tag
-
     width = _width(len(names))
-    return _leaf(width, is_flat, {1: "B", 2: "H", 4: "I"}[width], number_of, lambda tag: made[tag])
+    return _leaf(width, is_flat, _LETTERS[width], lambda value: checks.name(value, known), lambda tag: variants[tag])
 
 
 def _flags(names: tuple[str, ...], is_flat: bool) -> Form:
-    def number_of(value: Any) -> int:
-        if type(value) is not values.Flags or value.value >> len(names):
-            raise _wrong(f"flags of {', '.join(names)}", value)
-        return value.value
-
     width = 1 if len(names) <= 8 else 2 if len(names) <= 16 else 4
-    return _leaf(width, is_flat, {1: "B", 2: "H", 4: "I"}[width], number_of, values.Flags)
+    return _leaf(width, is_flat, _LETTERS[width], lambda value: checks.mask(value, names), values.Flags)
+
+
+def _makers(is_flat: bool) -> Makers[Form]:
+    return Makers(
+        number=partial(_number, is_flat=is_flat),
+        char=partial(_char, is_flat),
+        string=partial(_string, is_flat),
+        packed=partial(_packed, is_flat=is_flat),
+        list_=partial(_list, is_flat=is_flat),
+        tuple_=partial(_tuple, is_flat=is_flat),
+        record=partial(_record, is_flat=is_flat),
+        option=partial(_option, is_flat=is_flat),
+        result=partial(_result, is_flat=is_flat),
+        variant=partial(_variant, is_flat=is_flat),
+        enum=partial(_enum, is_flat=is_flat),
+        flags=partial(_flags, is_flat=is_flat),
+        handle=_no_handle,
+    )
+
+
+def _no_handle(kind: Handle) -> Form:
+    raise unsupported(kind)
+
+
+_FLAT: Final = _makers(is_flat=True)
+_IN_MEMORY: Final = _makers(is_flat=False)

@@ -24,9 +24,12 @@ from worker.engine import link, module, traps
 from worker.engine.clock import GuestClock, ticks
 from worker.engine.component import http, introspect, port
 from worker.engine.component.handles import Handles, Mismatch
-from worker.engine.component.introspect import Function
+from worker.engine.component.http import Answer
 from worker.engine.component.kinds import Handle, holds_handle
-from worker.engine.component.linking import Answer, Imports
+from worker.engine.component.linking import Imports
+from worker.engine.component.shapes import GUEST, Function, Shape
+from worker.engine.contract import INIT, MIGRATE
+from worker.engine.crossing import MESSAGE_CHARS_MAX, Answers, GuestError, Returned
 from worker.engine.doors import COMPONENT_ABI
 from worker.engine.errors import (
     ARITHMETIC,
@@ -39,7 +42,6 @@ from worker.engine.errors import (
     StartError,
     Trap,
 )
-from worker.engine.pack import INIT, MESSAGE_CHARS_MAX, Answers, GuestError, Returned
 from worker.interfaces import registry
 
 if TYPE_CHECKING:
@@ -68,7 +70,7 @@ class ComponentDoor:
     """An instantiated component. Made by ``load``; used by one thread, but for ``tick`` and ``interrupt``."""
 
     _shape: module.Shape
-    _found: introspect.Shape
+    _found: Shape
     _instance: Any
     _handles: Handles
     _port: port.Port
@@ -209,13 +211,12 @@ class ComponentDoor:
             raise KeyError(function)
         if found.drops is not None:
             call = self._dropping(found)
+        elif found.bridge and self._bridge is not None:
+            func = self._function(GUEST, found.bridge)
+            call = self._bridge.guest_function(func, found.params, found.result)
         else:
-            if found.bridge and self._bridge is not None:
-                func = self._function(introspect.GUEST, found.bridge)
-                call = self._bridge.guest_function(func, found.params, found.result)
-            else:
-                func = self._function(found.instance, found.sig.name)
-                call = self._port.guest_function(func, found.params, found.result)
+            func = self._function(found.instance, found.sig.name)
+            call = self._port.guest_function(func, found.params, found.result)
         bound = call, len(found.params)
         if function == WASI_HANDLER:
             bound = http.serving(call, self._answered), 1
@@ -264,7 +265,7 @@ class ComponentDoor:
             self.clock.computing = True
             self._instance = linker.instantiate(self._store, compiled)
             if self._bridge is not None:
-                self._bridge.room(self._function(introspect.GUEST, "room"))
+                self._bridge.room(self._function(GUEST, "room"))
         except Exception as error:
             raise StartError("instantiate", self._stopped(error).text) from error
         finally:
@@ -296,15 +297,8 @@ class ComponentDoor:
         link.require("signatures", problems)
 
     def _choose_variants(self, answers: Answers) -> None:
-        chosen = link.choose(self._shape, self.metadata)
-        if WASI_HANDLER in self.functions:
-            chosen.variants.update(registry.newest(HTTP, http.ACCEPT, http.RESPOND))
-        if self._options.interface_hashes == "strict":
-            link.require("interfaces", chosen.differences)
-        self.warnings = tuple(chosen.differences)
-        bind = getattr(answers, "bind", None)
-        if bind is not None:
-            bind(chosen.variants)
+        of_handler = registry.newest(HTTP, http.ACCEPT, http.RESPOND) if WASI_HANDLER in self.functions else {}
+        self.warnings = link.bind(self._shape, self.metadata, self._options, answers, of_handler)
 
     # -- ends ------------------------------------------------------------------------------------------------------
 
@@ -350,7 +344,7 @@ def _is_actors(sig: FunctionSig, state: types.Type | None) -> bool:
         return False
     match sig.results:
         case (types.Result(ok=types.Tuple(items=(first, *_)), err=types.STRING),):
-            return first == state and (sig.full_name in (INIT, introspect.MIGRATE) or sig.params[0][1] == state)
+            return first == state and (sig.full_name in (INIT, MIGRATE) or sig.params[0][1] == state)
         case (types.Result(ok=first, err=types.STRING),):
             return sig.full_name == INIT and first == state
         case _:

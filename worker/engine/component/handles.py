@@ -14,8 +14,8 @@ from typing import Any, Final
 import wasmtime
 from wasmtime import _ffi as ffi
 
-from worker.engine.component.introspect import Resource
 from worker.engine.component.kinds import Handle
+from worker.engine.component.shapes import Resource
 from worker.engine.errors import CONTRACT, Trap
 
 HANDLES_MAX: Final = 100_000

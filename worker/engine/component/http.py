@@ -21,6 +21,7 @@ RESPOND: Final = "respond"
 NAME: Final = "handle"
 
 Answer = Callable[[str, str, Value], Value]
+"""Interface, function and input of a host call; returns the output."""
 
 
 class Declined(Exception):

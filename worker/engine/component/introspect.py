@@ -3,9 +3,6 @@
 Names of types are not attached to their uses there. An interface exports its named types, though, so a record bears
 the name under which its structure is exported, if there is just one; else it is called ``record``. Versions of packages
 (``theater:simple/actor@0.1.0``) are left out of names: types decide whether things fit.
-
-Resources are known by numbers. What ends the life of one is a function like any other, ``[resource-drop]NAME``:
-imported if the resource is the host's, callable if it is the guest's.
 """
 
 from __future__ import annotations
@@ -33,18 +30,20 @@ from worker.engine.component.kinds import (
     named,
     plain,
 )
+from worker.engine.component.shapes import (
+    BRIDGE,
+    GUEST,
+    HOST,
+    Function,
+    Item,
+    Resource,
+    Shape,
+    interface_of,
+)
+from worker.engine.contract import ACTOR, INIT
 from worker.engine.errors import StartError
 
 NAMES_MAX: Final = 10_000
-ACTOR: Final = "theater:simple/actor"
-INIT: Final = f"{ACTOR}.init"
-MIGRATE: Final = f"{ACTOR}.migrate"
-DROP: Final = "[resource-drop]"
-BRIDGE: Final = "theater:bridge/"
-HOST: Final = f"{BRIDGE}host"
-GUEST: Final = f"{BRIDGE}guest"
-"""Instances that a bridge has for itself (worker.engine.component.outer)."""
-
 _PRIMITIVES: Final[dict[type, Kind]] = {
     wc.Bool: types.BOOL,
     wc.S8: types.S8,
@@ -64,72 +63,6 @@ _PRIMITIVES: Final[dict[type, Kind]] = {
 
 class Unsupported(Exception):
     """A type that no value of ours can have; the text names it."""
-
-
-class Resource(msgspec.Struct, frozen=True):
-    """A resource type. Its place in ``Shape.resources`` is its number."""
-
-    interface: str
-    name: str
-    is_host: bool
-    """Imported: the host makes and drops them."""
-
-    @property
-    def drop(self) -> str:
-        """The name of the function that ends one."""
-        return DROP + self.name
-
-
-class Function(msgspec.Struct, frozen=True):
-    """One imported or exported function: where the component has it, and what it takes and gives."""
-
-    instance: str
-    """Name of the instance it is in, with its version; empty for functions of the component itself."""
-    sig: FunctionSig
-    params: tuple[Kind, ...]
-    result: Kind | None
-    drops: int | None = None
-    """The resource that it ends, if that is what it does: there is no such function in the component then."""
-    is_import: bool = False
-    bridge: str = ""
-    """The function that stands for it on the bridge, if it crosses one."""
-
-
-class Shape(msgspec.Struct, frozen=True):
-    """A component's functions and resources, and what of it cannot be served."""
-
-    imports: tuple[Function, ...]
-    exports: dict[str, Function]
-    """By full name, ``interface.function`` or just ``function``."""
-    resources: tuple[Resource, ...]
-    defines: tuple[tuple[str, str, int], ...]
-    """What the host must define for the component's imports: instance, name, number of the resource."""
-    problems: tuple[str, ...]
-    """Imports that cannot be served: of types that are not supported, or of other things than functions."""
-    warnings: tuple[str, ...]
-    """Exports that cannot be called."""
-    is_bridged: bool = False
-    """There is a bridge around the package's own component."""
-
-
-class Item(msgspec.Struct, frozen=True):
-    """One thing that a component imports or exports, as its text has to say it: types without their names."""
-
-    instance: str
-    name: str
-    sort: str
-    """What component text calls it: ``func``, ``type``, ``instance``."""
-    kind: Kind | None = None
-    """The type that it is, if it is one."""
-    resource: int | None = None
-    """The number of the resource that it is, if it is one."""
-    params: tuple[tuple[str, Kind], ...] = ()
-    result: Kind | None = None
-
-    @property
-    def is_function(self) -> bool:
-        """A function, not a type."""
-        return self.sort == "func"
 
 
 _shapes: Final[WeakKeyDictionary[Any, Shape]] = WeakKeyDictionary()
@@ -174,11 +107,6 @@ def crosses(item: Function) -> bool:
     """Whether a function is one for a bridge."""
     sides = [each for each in (*item.params, item.result) if each is not None]
     return not any(map(holds_handle, sides)) and any(holds_list(each) or holds_text(each) for each in sides)
-
-
-def interface_of(instance: str) -> str:
-    """``theater:simple/actor@0.1.0`` is the interface ``theater:simple/actor``."""
-    return instance.partition("@")[0]
 
 
 class _Reading:

@@ -16,8 +16,10 @@ from wasmtime import _ffi as ffi
 
 from theater import types, values
 from theater.values import U32, UNIT, Value
-from worker.engine.component.handles import Handles, Mismatch, Room
-from worker.engine.component.kinds import KEPT, Enum, Flags, Handle, Kind, plain
+from worker.engine.component import checks
+from worker.engine.component.handles import Handles, Room
+from worker.engine.component.kinds import KEPT, Flags, Handle, Kind, plain
+from worker.engine.component.making import Makers, made
 from worker.engine.component.structures import KIND
 
 VAL_BYTES: Final = 32
@@ -45,60 +47,30 @@ Lift = Callable[[int, Handles], Value]
 @lru_cache(maxsize=KEPT)
 def codec(kind: Kind) -> tuple[Lower, Lift]:
     """Return how values of a kind are written and read."""
-    if isinstance(kind, types.Primitive) and kind not in (types.CHAR, types.STRING):
-        return _scalar(kind)
-    match kind:
-        case types.CHAR:
-            return _char()
-        case types.STRING:
-            return _lower_string, _lift_string
-        case types.List(item=item):
-            return _packed(item) if isinstance(item, types.Primitive) and item.width else _list(item)
-        case types.Option(item=item):
-            return _option(item)
-        case types.Result(ok=ok, err=err):
-            return _result(ok, err)
-        case types.Tuple(items=items):
-            return _tuple(items)
-        case types.Record(name=name, fields=fields):
-            return _record(name, fields)
-        case types.Variant(name=name, cases=cases):
-            return _variant(name, cases)
-        case Enum(name=name, names=names):
-            return _enum(name, names)
-        case Flags(names=names):
-            return _flags(names)
-        case Handle():
-            return _handle(kind)
-        case _:
-            raise Mismatch(f"values of type {kind} are not supported")
+    return made(kind, _MAKERS)
 
 
 # -- leaves ------------------------------------------------------------------------------------------------------------
 
 
-def _wrong(wanted: str, value: Any) -> Mismatch:
-    return Mismatch(f"expected {wanted}, got {type(value).__name__.lower()}")
-
-
-def _scalar(kind: types.Primitive) -> tuple[Lower, Lift]:
-    made: Any = values.CLASS_OF[kind]
+def _number(kind: types.Primitive) -> tuple[Lower, Lift]:
+    of: Any = values.CLASS_OF[kind]
     layout = Struct(f"<B7x{kind.format}{VAL_BYTES - 8 - kind.width}x")
     number, pack, unpack = KIND[kind.name.upper()], layout.pack, Struct(f"<{kind.format}").unpack_from
     if kind in (types.F32, types.F64):  # as bits: NaN payloads would not survive a Python float
 
         def lower(value: Any, room: Room) -> bytes:
-            if type(value) is not made:
-                raise _wrong(kind.name, value)
+            if type(value) is not of:
+                raise checks.wrong(kind.name, value)
             return pack(number, value.bits)
     else:
 
         def lower(value: Any, room: Room) -> bytes:
-            if type(value) is not made:
-                raise _wrong(kind.name, value)
+            if type(value) is not of:
+                raise checks.wrong(kind.name, value)
             return pack(number, value.value)
 
-    return lower, lambda at, handles: made(unpack(MEMORY, at + 8)[0])
+    return lower, lambda at, handles: of(unpack(MEMORY, at + 8)[0])
 
 
 def _char() -> tuple[Lower, Lift]:
@@ -106,9 +78,7 @@ def _char() -> tuple[Lower, Lift]:
     number = KIND["CHAR"]
 
     def lower(value: Any, room: Room) -> bytes:
-        if type(value) is not values.Char:
-            raise _wrong("char", value)
-        return pack(number, ord(value.value))
+        return pack(number, checks.code_point(value))
 
     return lower, lambda at, handles: values.Char(chr(unpack(MEMORY, at + 8)[0]))
 
@@ -116,13 +86,12 @@ def _char() -> tuple[Lower, Lift]:
 _STRING: Final = KIND["STRING"]
 
 
+def _string() -> tuple[Lower, Lift]:
+    return _lower_string, _lift_string
+
+
 def _lower_string(value: Any, room: Room) -> bytes:
-    if type(value) is not values.String:
-        raise _wrong("string", value)
-    try:
-        data = value.value.encode()
-    except UnicodeEncodeError as error:
-        raise Mismatch(f"expected a string of Unicode scalar values: {error}") from None
+    data = checks.utf8(value)
     room.append(data)
     return _pointing.pack(_STRING, len(data), id(data) + HEADER_BYTES)
 
@@ -151,12 +120,11 @@ def _packed(item: types.Primitive) -> tuple[Lower, Lift]:
     width, number, is_bytes = item.width, KIND[item.name.upper()], item is types.U8
 
     def lower(value: Any, room: Room) -> bytes:
-        if type(value) is not values.List or (value.element != item and value.items):
-            raise _wrong(f"list<{item}>", value)
-        count = len(value.items)
+        items = checks.packed(value, item)
+        count = len(items)
         if not count:
             return _pointing.pack(KIND["LIST"], 0, 8)
-        data = value.items if is_bytes else Struct(f"<{count}{item.format}").pack(*value.items)
+        data = items if is_bytes else Struct(f"<{count}{item.format}").pack(*items)
         body = bytearray(VAL_BYTES * count)
         body[::VAL_BYTES] = bytes((number,)) * count
         for place in range(width):
@@ -186,7 +154,7 @@ def _list(element: Kind) -> tuple[Lower, Lift]:
 
     def lower(value: Any, room: Room) -> bytes:
         if type(value) is not values.List:
-            raise _wrong("list", value)
+            raise checks.wrong("list", value)
         items = values.items_of(value)
         body = b"".join([lower_item(item, room) for item in items])
         room.append(body)
@@ -210,7 +178,7 @@ def _tuple(elements: tuple[Kind, ...]) -> tuple[Lower, Lift]:
 
     def lower(value: Any, room: Room) -> bytes:
         if type(value) is not values.Tuple or len(value.items) != count:
-            raise _wrong(f"a tuple of {count}", value)
+            raise checks.wrong(f"a tuple of {count}", value)
         body = b"".join([each(item, room) for each, item in zip(lowers, value.items, strict=True)])
         room.append(body)
         return _pointing.pack(number, count, id(body) + HEADER_BYTES)
@@ -228,12 +196,10 @@ def _record(type_name: str, fields: tuple[tuple[str, Kind], ...]) -> tuple[Lower
     lifts = tuple(
         (name, place * FIELD_BYTES + NAME_BYTES, codec(kind)[1]) for place, (name, kind) in enumerate(fields)
     )
-    number, count, known = KIND["RECORD"], len(parts), {name for name, _ in fields}
+    number, count, known = KIND["RECORD"], len(parts), dict(fields).keys()
 
     def lower(value: Any, room: Room) -> bytes:
-        found = dict(value.fields) if type(value) is values.Record else {}
-        if found.keys() != known or len(value.fields) != count:
-            raise _wrong(f"a record of {', '.join(name for name, _ in fields)}", value)
+        found = checks.fields(value, known)
         body = b"".join([piece for name, head, each in parts for piece in (head, each(found[name], room))])
         room.append((body, kept))
         return _pointing.pack(number, count, id(body) + HEADER_BYTES)
@@ -260,7 +226,7 @@ def _option(item: Kind) -> tuple[Lower, Lift]:
 
     def lower(value: Any, room: Room) -> bytes:
         if type(value) is not values.Option:
-            raise _wrong("option", value)
+            raise checks.wrong("option", value)
         if value.value is None:
             return none
         return _boxing.pack(number, _boxed(lower_it(value.value, room), room))
@@ -279,11 +245,10 @@ def _result(ok: Kind, err: Kind) -> tuple[Lower, Lift]:
 
     def lower(value: Any, room: Room) -> bytes:
         if type(value) is not values.Result:
-            raise _wrong("result", value)
+            raise checks.wrong("result", value)
         side = sides[value.is_ok]
         if side is None:
-            if value.value != UNIT:
-                raise _wrong("a result without a value", value.value)
+            checks.nothing(value.value)
             return _pointing.pack(number, value.is_ok, 0)
         return _pointing.pack(number, value.is_ok, _boxed(side[0](value.value, room), room))
 
@@ -305,13 +270,9 @@ def _variant(type_name: str, cases: tuple[tuple[str, Kind | None], ...]) -> tupl
     number = KIND["VARIANT"]
 
     def lower(value: Any, room: Room) -> bytes:
-        known = parts.get(value.case) if type(value) is values.Variant else None
-        if known is None:
-            raise _wrong(f"one of {', '.join(parts)}", value)
-        _, side, (size, at) = known
-        if (side is None) == bool(value.payload) or len(value.payload) > 1:
-            raise _wrong(f"the payload of {value.case}", value)
-        box = 0 if side is None else _boxed(side[0](value.payload[0], room), room)
+        _, side, (size, at) = checks.case(value, parts)
+        payload = checks.payload(value, side is not None)
+        box = 0 if side is None else _boxed(side[0](payload, room), room)
         room.append(kept)
         return _casing.pack(number, size, at, box)
 
@@ -327,19 +288,17 @@ def _variant(type_name: str, cases: tuple[tuple[str, Kind | None], ...]) -> tupl
 
 def _enum(type_name: str, names: tuple[str, ...]) -> tuple[Lower, Lift]:
     kept: list[bytes] = []
-    made = {
+    known = {
         name: (values.Variant(type_name, name, tag), _pointing.pack(KIND["ENUM"], *_two.unpack(_name(name, kept))))
         for tag, name in enumerate(names)
     }
 
     def lower(value: Any, room: Room) -> bytes:
-        known = made.get(value.case) if type(value) is values.Variant and not value.payload else None
-        if known is None:
-            raise _wrong(f"one of {', '.join(made)}", value)
+        data = checks.name(value, known)[1]
         room.append(kept)
-        return known[1]
+        return data
 
-    return lower, lambda at, handles: made[_text(at + 8)][0]
+    return lower, lambda at, handles: known[_text(at + 8)][0]
 
 
 def _flags(names: tuple[str, ...]) -> tuple[Lower, Lift]:
@@ -349,9 +308,8 @@ def _flags(names: tuple[str, ...]) -> tuple[Lower, Lift]:
     number = KIND["FLAGS"]
 
     def lower(value: Any, room: Room) -> bytes:
-        if type(value) is not values.Flags or value.value >> len(names):
-            raise _wrong(f"flags of {', '.join(names)}", value)
-        chosen = [head for bit, head in heads if value.value & bit]
+        mask = checks.mask(value, names)
+        chosen = [head for bit, head in heads if mask & bit]
         body = b"".join(chosen)
         room.append((body, kept))
         return _pointing.pack(number, len(chosen), id(body) + HEADER_BYTES)
@@ -369,7 +327,7 @@ def _handle(kind: Handle) -> tuple[Lower, Lift]:
 
     def lower(value: Any, room: Room) -> bytes:
         if type(value) is not U32:
-            raise _wrong("the number of a resource", value)
+            raise checks.wrong("the number of a resource", value)
         box = room.handles.give(kind, value.value, room)
         room.append(box)
         return _boxing.pack(number, ctypes.cast(box, ctypes.c_void_p).value or 0)
@@ -379,3 +337,20 @@ def _handle(kind: Handle) -> tuple[Lower, Lift]:
         return U32(handles.take(kind, ctypes.cast(box, pointer)))
 
     return lower, lift
+
+
+_MAKERS: Final = Makers(
+    number=_number,
+    char=_char,
+    string=_string,
+    packed=_packed,
+    list_=_list,
+    tuple_=_tuple,
+    record=_record,
+    option=_option,
+    result=_result,
+    variant=_variant,
+    enum=_enum,
+    flags=_flags,
+    handle=_handle,
+)

@@ -12,14 +12,13 @@ from wasmtime import component as wc
 
 from theater.values import U32, Tuple, Value
 from worker.engine.clock import GuestClock
-from worker.engine.component.introspect import HOST, Function, Resource, Shape
+from worker.engine.component.http import Answer
 from worker.engine.component.port import Failed, Port, Serve
+from worker.engine.component.shapes import HOST, Function, Resource, Shape
 
 if TYPE_CHECKING:
     from worker.engine.component.bridge import BridgePort
 
-Answer = Callable[[str, str, Value], Value]
-"""Interface, function and input of a host call; returns the output."""
 HostFailed = Callable[[str, BaseException], None]
 """Told which host function failed, and how."""
 

@@ -19,10 +19,10 @@ from wasmtime.component import Component
 
 from worker.engine.component import introspect
 from worker.engine.component.flat import FLOOR, NEED, NEXT, PAGES, PARAMS_MAX, SLOT_BYTES, SLOTS, START, flatten
-from worker.engine.component.introspect import GUEST, HOST, Function, Item
 from worker.engine.component.kinds import holds_list
 from worker.engine.component.scope import Scope, Unbridgeable, nominal
 from worker.engine.component.sections import hollow, spliced
+from worker.engine.component.shapes import GUEST, HOST, Function, Item
 from worker.engine.errors import StartError
 
 

@@ -18,7 +18,7 @@ from worker.engine.errors import StartError
 
 if TYPE_CHECKING:
     from worker.engine.component.bridge import BridgePort
-    from worker.engine.component.introspect import Function
+    from worker.engine.component.shapes import Function
 
 GuestFunction = Callable[[Sequence[Value]], Value]
 """Raises handles.Mismatch before the guest is entered if values do not fit, what the engine says if it traps."""

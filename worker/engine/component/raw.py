@@ -24,6 +24,7 @@ from worker.engine.component.handles import Handles, Mismatch, Room
 from worker.engine.component.kinds import Kind
 from worker.engine.component.layout import FIELD_BYTES, HEADER_BYTES, MEMORY, VAL_BYTES, Lower, codec
 from worker.engine.component.port import Failed, GuestFunction, Serve
+from worker.engine.verdict import Verdict, settled
 
 _library = ctypes.CDLL(str(ffi.filename))  # releases the GIL: guest code runs inside
 _quick = ctypes.PyDLL(str(ffi.filename))  # keeps it: these only move data
@@ -143,17 +144,12 @@ def _fault(error: int) -> Exception:
 
 # -- the start-up check ------------------------------------------------------------------------------------------------
 
-_verdict: list[str | None] = []
+_verdict: Verdict = []
 
 
 def unusable() -> str | None:
     """Return why the raw port must not be used in this process, or None. Checked once."""
-    if not _verdict:
-        try:
-            _verdict.append(_self_check())
-        except Exception as error:
-            _verdict.append(f"{type(error).__name__}: {error}")
-    return _verdict[0]
+    return settled(_verdict, _self_check)
 
 
 def _self_check() -> str | None:

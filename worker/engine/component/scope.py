@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from itertools import count
 
 from theater import types
-from worker.engine.component.introspect import Item
 from worker.engine.component.kinds import Enum, Flags, Handle, Kind
+from worker.engine.component.shapes import Item
 
 Nominal = Kind | int
 """A type that has an identifier; resources by their number."""

@@ -16,12 +16,14 @@ from wasmtime import _ffi as ffi
 
 from theater import types, values
 from theater.values import UNIT, Value
-from worker.engine.component.handles import Handles, Mismatch, Room
-from worker.engine.component.kinds import KEPT, Enum, Flags, Handle, Kind, plain
+from worker.engine.component import checks
+from worker.engine.component.handles import Handles, Room
+from worker.engine.component.kinds import KEPT, Handle, Kind, plain
+from worker.engine.component.making import Makers, made
 
 Val: Final = ffi.wasmtime_component_val_t
 VAL_BYTES: Final = ctypes.sizeof(Val)
-Lower = Callable[[Value, Any, Room], None]
+Lower = Callable[[Any, Any, Room], None]
 """Writes a value into a structure. Mismatch where it is not of the type; then nothing is allocated."""
 Lift = Callable[[Any, Handles], Value]
 """Reads one."""
@@ -31,8 +33,6 @@ _KINDS: Final = (
     *("LIST", "RECORD", "TUPLE", "VARIANT", "ENUM", "OPTION", "RESULT", "FLAGS", "RESOURCE"),
 )
 KIND: Final = {name: getattr(ffi, f"WASMTIME_COMPONENT_{name}").value for name in _KINDS}
-
-_U8: Final = KIND["U8"]
 
 
 def free(value: Any) -> None:
@@ -50,114 +50,45 @@ def blank(value: Any) -> None:
 @lru_cache(maxsize=KEPT)
 def codec(kind: Kind) -> tuple[Lower, Lift]:
     """Return how values of a kind are written and read."""
-    scalar = _SCALARS.get(kind)
-    if scalar is not None:
-        return _scalar(*scalar)
-    match kind:
-        case types.CHAR:
-            return _char()
-        case types.F32 | types.F64:
-            return _float(kind is types.F32)
-        case types.STRING:
-            return _lower_string, _lift_string
-        case types.List(item=item):
-            return _bytes() if item is types.U8 else _list(item)
-        case types.Option(item=item):
-            return _option(item)
-        case types.Result(ok=ok, err=err):
-            return _result(ok, err)
-        case types.Tuple(items=items):
-            return _tuple(items)
-        case types.Record(name=name, fields=fields):
-            return _record(name, fields)
-        case types.Variant(name=name, cases=cases):
-            return _variant(name, cases)
-        case Enum(name=name, names=names):
-            return _enum(name, names)
-        case Flags(names=names):
-            return _flags(names)
-        case Handle():
-            return _handle(kind)
-        case _:
-            raise Mismatch(f"values of type {kind} are not supported")
+    return made(kind, _MAKERS)
 
 
 # -- leaves ----------------------------------------------------------------------------------------------------------
 
 
-_SCALARS: Final[dict[Kind, tuple[str, str, type[Any]]]] = {
-    types.BOOL: ("BOOL", "boolean", values.Bool),
-    types.S8: ("S8", "s8", values.S8),
-    types.S16: ("S16", "s16", values.S16),
-    types.S32: ("S32", "s32", values.S32),
-    types.S64: ("S64", "s64", values.S64),
-    types.U8: ("U8", "u8", values.U8),
-    types.U16: ("U16", "u16", values.U16),
-    types.U32: ("U32", "u32", values.U32),
-    types.U64: ("U64", "u64", values.U64),
-}
-
-
-def _wrong(wanted: str, value: Any) -> Mismatch:
-    return Mismatch(f"expected {wanted}, got {type(value).__name__.lower()}")
-
-
-def _scalar(name: str, field: str, made: type[Any]) -> tuple[Lower, Lift]:
-    kind = KIND[name]
+def _number(kind: types.Primitive) -> tuple[Lower, Lift]:
+    of: Any = values.CLASS_OF[kind]
+    number, field, ours = KIND[kind.name.upper()], _FIELDS.get(kind, kind.name), "value"
+    if kind in (types.F32, types.F64):
+        ours = "bits"  # NaN payloads would not survive a Python float
 
     def lower(value: Any, out: Any, room: Room) -> None:
-        if type(value) is not made:
-            raise _wrong(field, value)
-        out.kind = kind
-        setattr(out.of, field, value.value)
+        if type(value) is not of:
+            raise checks.wrong(kind.name, value)
+        out.kind = number
+        setattr(out.of, field, getattr(value, ours))
 
-    def lift(given: Any, handles: Handles) -> Value:
-        lifted: Value = made(getattr(given.of, field))
-        return lifted
-
-    return lower, lift
+    return lower, lambda given, handles: of(getattr(given.of, field))
 
 
-def _float(is_short: bool) -> tuple[Lower, Lift]:
-    kind, field = (KIND["F32"], "u32") if is_short else (KIND["F64"], "u64")
-    made: Any = values.F32 if is_short else values.F64
-
-    def lower(value: Any, out: Any, room: Room) -> None:
-        if type(value) is not made:
-            raise _wrong("a float", value)
-        out.kind = kind
-        setattr(out.of, field, value.bits)  # as bits: NaN payloads would not survive a Python float
-
-    return lower, lambda given, handles: made(getattr(given.of, field))
+_FIELDS: Final[dict[Kind, str]] = {types.BOOL: "boolean", types.F32: "u32", types.F64: "u64"}
+"""Where values are that are not under the name of their type."""
 
 
 def _char() -> tuple[Lower, Lift]:
     def lower(value: Any, out: Any, room: Room) -> None:
-        if type(value) is not values.Char:
-            raise _wrong("a char", value)
+        out.of.character = checks.code_point(value)
         out.kind = KIND["CHAR"]
-        out.of.character = ord(value.value)
 
     return lower, lambda given, handles: values.Char(chr(given.of.character))
 
 
-def _lower_string(value: Any, out: Any, room: Room) -> None:
-    if type(value) is not values.String:
-        raise _wrong("a string", value)
-    data = _utf8(value.value)
-    _set_name(out.of.string, data)
-    out.kind = KIND["STRING"]
+def _string() -> tuple[Lower, Lift]:
+    def lower(value: Any, out: Any, room: Room) -> None:
+        _set_name(out.of.string, checks.utf8(value))
+        out.kind = KIND["STRING"]
 
-
-def _lift_string(given: Any, handles: Handles) -> Value:
-    return values.String(_name(given.of.string))
-
-
-def _utf8(text: str) -> bytes:
-    try:
-        return text.encode()
-    except UnicodeEncodeError as error:
-        raise Mismatch(f"expected a string of Unicode scalar values: {error}") from None
+    return lower, lambda given, handles: values.String(_name(given.of.string))
 
 
 def _set_name(vector: Any, data: bytes) -> None:
@@ -173,7 +104,7 @@ def _name(vector: Any) -> str:
 # -- containers ------------------------------------------------------------------------------------------------------
 
 
-def _boxed(lower: Lower, value: Value, room: Room) -> Any:
+def _boxed(lower: Lower, value: Any, room: Room) -> Any:
     """A value in memory of the library's."""
     inner = Val()
     lower(value, inner, room)
@@ -200,11 +131,11 @@ def _list(element: Kind) -> tuple[Lower, Lift]:
     lower_item, lift_item = codec(element)
     kind = plain(element)
     item_type = types.tag_form(kind)
-    made = values.CLASS_OF.get(kind)
+    is_number = kind in values.CLASS_OF
 
     def lower(value: Any, out: Any, room: Room) -> None:
         if type(value) is not values.List:
-            raise _wrong("a list", value)
+            raise checks.wrong("list", value)
         items = [(lower_item, item) for item in values.items_of(value)]
         _fill(out, "list", ffi.wasmtime_component_vallist_new_uninit, items, room)
         out.kind = KIND["LIST"]
@@ -212,24 +143,31 @@ def _list(element: Kind) -> tuple[Lower, Lift]:
     def lift(given: Any, handles: Handles) -> Value:
         data, size = given.of.list.data, given.of.list.size
         items = [lift_item(data[place], handles) for place in range(size)]
-        return values.list_of(item_type, items) if made is not None else values.List(item_type, tuple(items))
+        return values.list_of(item_type, items) if is_number else values.List(item_type, tuple(items))
+
+    return lower, lift
+
+
+def _packed(item: types.Primitive) -> tuple[Lower, Lift]:
+    if item is types.U8:
+        return _bytes()
+    lower_items, lift = _list(item)
+
+    def lower(value: Any, out: Any, room: Room) -> None:
+        checks.packed(value, item)
+        lower_items(value, out, room)
 
     return lower, lift
 
 
 def _bytes() -> tuple[Lower, Lift]:
     def lower(value: Any, out: Any, room: Room) -> None:
-        if type(value) is not values.List or not isinstance(value.items, bytes):
-            if type(value) is values.List and not value.items:
-                value = values.bytes_of(b"")
-            else:
-                raise _wrong("a list of bytes", value)
-        data = value.items
+        data = bytes(checks.packed(value, types.U8))
         vector = out.of.list
         ffi.wasmtime_component_vallist_new_uninit(ctypes.byref(vector), len(data))
         if data:
             body = bytearray(VAL_BYTES * len(data))
-            body[0::VAL_BYTES] = bytes((_U8,)) * len(data)
+            body[0::VAL_BYTES] = bytes((KIND["U8"],)) * len(data)
             body[Val.of.offset :: VAL_BYTES] = data
             ctypes.memmove(vector.data, (ctypes.c_char * len(body)).from_buffer(body), len(body))
         out.kind = KIND["LIST"]
@@ -251,7 +189,7 @@ def _option(payload: Kind) -> tuple[Lower, Lift]:
 
     def lower(value: Any, out: Any, room: Room) -> None:
         if type(value) is not values.Option:
-            raise _wrong("an option", value)
+            raise checks.wrong("option", value)
         out.of.option = None if value.value is None else _boxed(lower_it, value.value, room)
         out.kind = KIND["OPTION"]
 
@@ -268,10 +206,10 @@ def _result(ok: Kind, err: Kind) -> tuple[Lower, Lift]:
 
     def lower(value: Any, out: Any, room: Room) -> None:
         if type(value) is not values.Result:
-            raise _wrong("a result", value)
+            raise checks.wrong("result", value)
         side = sides[0 if value.is_ok else 1]
-        if side is None and value.value != values.UNIT:
-            raise _wrong("a result without a value", value.value)
+        if side is None:
+            checks.nothing(value.value)
         box = None if side is None else _boxed(side[0], value.value, room)
         out.of.result.is_ok = value.is_ok
         out.of.result.val = box
@@ -292,7 +230,7 @@ def _tuple(elements: tuple[Kind, ...]) -> tuple[Lower, Lift]:
 
     def lower(value: Any, out: Any, room: Room) -> None:
         if type(value) is not values.Tuple or len(value.items) != len(parts):
-            raise _wrong(f"a tuple of {len(parts)}", value)
+            raise checks.wrong(f"a tuple of {len(parts)}", value)
         items = [(part[0], item) for part, item in zip(parts, value.items, strict=True)]
         _fill(out, "tuple", ffi.wasmtime_component_valtuple_new_uninit, items, room)
         out.kind = KIND["TUPLE"]
@@ -306,10 +244,10 @@ def _tuple(elements: tuple[Kind, ...]) -> tuple[Lower, Lift]:
 
 def _record(type_name: str, fields: tuple[tuple[str, Kind], ...]) -> tuple[Lower, Lift]:
     parts = [(name, name.encode(), *codec(kind)) for name, kind in fields]
+    known = dict(fields).keys()
 
     def lower(value: Any, out: Any, room: Room) -> None:
-        if type(value) is not values.Record or {name for name, _ in value.fields} != {part[0] for part in parts}:
-            raise _wrong(f"a record of {', '.join(part[0] for part in parts)}", value)
+        found = checks.fields(value, known)
         vector = out.of.record
         ffi.wasmtime_component_valrecord_new_uninit(ctypes.byref(vector), len(parts))
         data = vector.data
@@ -319,7 +257,7 @@ def _record(type_name: str, fields: tuple[tuple[str, Kind], ...]) -> tuple[Lower
         out.kind = KIND["RECORD"]
         try:
             for place, (name, _, lower_field, _) in enumerate(parts):
-                lower_field(value[name], data[place].val, room)
+                lower_field(found[name], data[place].val, room)
         except BaseException:
             free(out)
             raise
@@ -336,13 +274,9 @@ def _variant(type_name: str, cases: tuple[tuple[str, Kind | None], ...]) -> tupl
     parts = {name: (tag, None if kind is None else codec(kind)) for tag, (name, kind) in enumerate(cases)}
 
     def lower(value: Any, out: Any, room: Room) -> None:
-        known = parts.get(value.case) if type(value) is values.Variant else None
-        if known is None:
-            raise _wrong(f"one of {', '.join(parts)}", value)
-        side = known[1]
-        if (side is None) == bool(value.payload) or len(value.payload) > 1:
-            raise _wrong(f"the payload of {value.case}", value)
-        box = None if side is None else _boxed(side[0], value.payload[0], room)
+        _, side = checks.case(value, parts)
+        payload = checks.payload(value, side is not None)
+        box = None if side is None else _boxed(side[0], payload, room)
         _set_name(out.of.variant.discriminant, value.case.encode())
         out.of.variant.val = box
         out.kind = KIND["VARIANT"]
@@ -360,8 +294,7 @@ def _enum(type_name: str, names: tuple[str, ...]) -> tuple[Lower, Lift]:
     tags = {name: tag for tag, name in enumerate(names)}
 
     def lower(value: Any, out: Any, room: Room) -> None:
-        if type(value) is not values.Variant or value.case not in tags or value.payload:
-            raise _wrong(f"one of {', '.join(tags)}", value)
+        checks.name(value, tags)
         _set_name(out.of.enumeration, value.case.encode())
         out.kind = KIND["ENUM"]
 
@@ -376,9 +309,8 @@ def _flags(names: tuple[str, ...]) -> tuple[Lower, Lift]:
     bits = {name: 1 << place for place, name in enumerate(names)}
 
     def lower(value: Any, out: Any, room: Room) -> None:
-        if type(value) is not values.Flags or value.value >> len(names):
-            raise _wrong(f"flags of {', '.join(names)}", value)
-        chosen = [name.encode() for name, bit in bits.items() if value.value & bit]
+        mask = checks.mask(value, names)
+        chosen = [name.encode() for name, bit in bits.items() if mask & bit]
         vector = out.of.flags
         ffi.wasmtime_component_valflags_new_uninit(ctypes.byref(vector), len(chosen))
         for place, name in enumerate(chosen):
@@ -395,8 +327,25 @@ def _flags(names: tuple[str, ...]) -> tuple[Lower, Lift]:
 def _handle(kind: Handle) -> tuple[Lower, Lift]:
     def lower(value: Any, out: Any, room: Room) -> None:
         if type(value) is not values.U32:
-            raise _wrong("the number of a resource", value)
+            raise checks.wrong("the number of a resource", value)
         out.of.resource = room.handles.give(kind, value.value, room)
         out.kind = KIND["RESOURCE"]
 
     return lower, lambda given, handles: values.U32(handles.take(kind, given.of.resource))
+
+
+_MAKERS: Final = Makers(
+    number=_number,
+    char=_char,
+    string=_string,
+    packed=_packed,
+    list_=_list,
+    tuple_=_tuple,
+    record=_record,
+    option=_option,
+    result=_result,
+    variant=_variant,
+    enum=_enum,
+    flags=_flags,
+    handle=_handle,
+)

@@ -18,8 +18,9 @@ from worker.interfaces.context import Context
 from worker.interfaces.wasi import http_fields, http_messages
 from worker.interfaces.wasi.declaring import Failure, Maker, record, some
 from worker.interfaces.wasi.http_bodies import Collected, Sink
+from worker.interfaces.wasi.http_body_resources import OutgoingBody
 from worker.interfaces.wasi.http_fields import Fields, pairs_of, pairs_value
-from worker.interfaces.wasi.http_messages import IncomingRequest, OutgoingBody, OutgoingRequest, OutgoingResponse
+from worker.interfaces.wasi.http_messages import IncomingRequest, OutgoingRequest, OutgoingResponse
 from worker.interfaces.wasi.http_names import HEADER_ERROR, NAMES
 from worker.interfaces.wasi.resources import drop, resources
 from worker.interfaces.wasi.streams import Bytes, Error, InputStream

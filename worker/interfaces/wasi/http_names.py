@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from theater import types
 from worker.interfaces.wasi.declaring import names_of
 
 _ERRORS: Final = """
@@ -41,4 +40,3 @@ SCHEME: Final = NAMES["scheme"]
 HEADER_ERROR: Final = NAMES["header-error"]
 HEADER: Final = NAMES["header"]
 METHODS: Final = ("get", "head", "post", "put", "delete", "connect", "options", "trace", "patch")
-PAIRS: Final = types.List(HEADER)

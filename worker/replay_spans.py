@@ -1,0 +1,67 @@
+"""What is recorded of one call: where it ends, whether it ended by itself, and how long it took."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from theater.chain import ChainEvent, payloads
+from worker import replay_words as words
+from worker.engine.clock import ticks
+
+BEGINNINGS: Final = ("genesis", "incarnation")
+CUT_SHORT_MS: Final = 500
+"""Computing time after the last that is recorded of a call that was stopped: nobody waits for its deadline again."""
+SLOWER_MAX: Final = 10
+"""A replay may take so many times as long as the call did: the machine may be a slower one, or a busy one."""
+
+
+class Span(msgspec.Struct, frozen=True):
+    """The events of one call, from its beginning to its end: that, the next life, or the record's end."""
+
+    begins_at: int
+    ends_at: int
+    is_killed: bool
+    """The incarnation was killed in the middle of it."""
+    was_stopped: bool
+    """It did not end by itself: killed, or by its deadline, or cancelled."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing in it can be compared, and it may have run for as long as it liked."""
+        return self.is_killed and self.ends_at == self.begins_at + 1
+
+    @property
+    def cut_at(self) -> int | None:
+        """Where the record of the call ends, if the call did not end by itself."""
+        return self.ends_at if self.was_stopped else None
+
+
+def span(events: Sequence[ChainEvent], begins_at: int) -> Span:
+    """What is recorded of the call that begins there."""
+    at = begins_at + 1
+    while at < len(events) and events[at].event_type not in ("wasm", *BEGINNINGS):
+        at += 1
+    is_killed = at == len(events) or events[at].event_type in BEGINNINGS
+    return Span(begins_at, at, is_killed, is_killed or words.is_stop(payloads.read(events[at].data)))
+
+
+def budget(events: Sequence[ChainEvent], call: Span, limit: int | None) -> int | None:
+    """Computing time in ticks up to the next thing recorded of a call: the limit, or more.
+
+    Callers may give a call more time than the actor's limit, and the machine may be a slower one now. The times of
+    events are not under their hashes: a wrong one can make a replay longer, but not another.
+    """
+    if limit is None:
+        return None
+    last = min(call.ends_at - call.was_stopped, len(events) - 1)
+    taken_ms = (events[last].time_ns - events[call.begins_at].time_ns) // 1_000_000
+    return max(limit, ticks(SLOWER_MAX * taken_ms) or 0) if taken_ms > 0 else limit
+
+
+def cut_short(budget: int | None) -> int | None:
+    """The budget behind the last thing that is recorded of a call that was stopped."""
+    short = ticks(CUT_SHORT_MS)
+    return short if budget is None or short is None else min(budget, short)
