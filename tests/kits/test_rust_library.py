@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,7 +31,8 @@ from tests.guests.pack import (
     variant,
 )
 from tests.guests.test_kit import ANYTHING, GOOD, PROBE, SHAPE_TAG, mixed
-from tests.system.running import ROOT, RunningTree
+from tests.homes import new_home
+from tests.system.running import ROOT, RunningTree, running_tree
 from theater import metadata
 from theater.errors import TheaterError
 
@@ -277,17 +277,12 @@ package = "probe.wasm"
 
 @pytest.fixture(scope="module")
 def asking(probe_wasm: bytes) -> Iterator[RunningTree]:
-    with tempfile.TemporaryDirectory(prefix="th") as directory:
-        home = Path(directory)
+    with new_home() as home:
         rustc.build(HERE / "asking.rs", home / "asking.wasm")
         (home / "probe.wasm").write_bytes(probe_wasm)
         (home / "child.toml").write_text(CHILD)
-        running = RunningTree(home, TREE)
-        try:
-            yield running
-        finally:
-            running.stop()
-            running.clean_up()
+        with running_tree(home, TREE) as tree:
+            yield tree
 
 
 def test_host_functions_have_the_hosts_types(asking: RunningTree) -> None:

@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -173,3 +174,15 @@ class RunningTree:
                 psutil.Process(pid).wait(DEADLINE_S)
             except psutil.NoSuchProcess:
                 pass
+
+
+@contextmanager
+def running_tree(home: Path, tree: str, *options: str, **popen: Any) -> Iterator[RunningTree]:
+    """A tree that is up, and is stopped in order afterwards; if the test fails or it does not stop, it is killed."""
+    running = RunningTree(home, tree, *options, wait=False, **popen)
+    try:
+        running.wait_up()
+        yield running
+        running.stop()
+    finally:
+        running.clean_up()

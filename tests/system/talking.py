@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.system.running import RunningTree, until
+from tests.homes import new_home
+from tests.system.running import RunningTree, running_tree, until
 from theater.errors import ActorError
 from theater.values import Tuple, Value
 
@@ -56,10 +58,13 @@ children:
 _numbers = itertools.count(1)
 
 
-def start(home: Path) -> RunningTree:
+@contextmanager
+def talking_tree() -> Iterator[RunningTree]:
     """The tree, up."""
-    shutil.copy(GUESTS / "talker.wasm", home)
-    return RunningTree(home, TREE)
+    with new_home() as home:
+        shutil.copy(GUESTS / "talker.wasm", home)
+        with running_tree(home, TREE) as tree:
+            yield tree
 
 
 class Talker:

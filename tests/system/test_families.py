@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import signal
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,7 +18,8 @@ from supervisor.kits import clang
 from tests.examples.test_guest_builds import is_committed_compiler
 from tests.guests import wat
 from tests.guests.pack import none, text, tup, u32
-from tests.system.running import RunningTree, is_running, until
+from tests.homes import new_home
+from tests.system.running import RunningTree, is_running, running_tree, until
 from tests.system.test_life import logged
 from theater.errors import ActorError, InternalError
 
@@ -119,18 +119,16 @@ def wait_gone(*pids: int) -> None:
 @pytest.fixture(scope="module")
 def tree() -> Iterator[RunningTree]:
     """One tree for all tests here."""
-    home = Path(tempfile.mkdtemp(prefix="th-"))
-    for wasm in GUESTS.glob("*.wasm"):
-        shutil.copy(wasm, home)
-    (home / "lean.wasm").write_bytes(_lean())
-    (home / "child.toml").write_text(CHILD)
-    (home / "steady.toml").write_text(PERMANENT)
-    (home / "middle.toml").write_text(MIDDLE)
-    (home / "curious.toml").write_text(CHILD.replace("child.wasm", "${HOME}/child.wasm"))
-    running = RunningTree(home, TREE)
-    yield running
-    running.clean_up()
-    shutil.rmtree(home, ignore_errors=True)
+    with new_home() as home:
+        for wasm in GUESTS.glob("*.wasm"):
+            shutil.copy(wasm, home)
+        (home / "lean.wasm").write_bytes(_lean())
+        (home / "child.toml").write_text(CHILD)
+        (home / "steady.toml").write_text(PERMANENT)
+        (home / "middle.toml").write_text(MIDDLE)
+        (home / "curious.toml").write_text(CHILD.replace("child.wasm", "${HOME}/child.wasm"))
+        with running_tree(home, TREE) as tree:
+            yield tree
 
 
 def _lean() -> bytes:

@@ -7,14 +7,11 @@ import json
 import os
 import random
 import secrets
-import shutil
 import signal
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -25,9 +22,10 @@ import zmq
 from proto import control, info, limits, operation, stream
 from proto.envelope import Codec
 from supervisor.fleet.gate import DEADLINE_MS_MAX
+from tests.homes import new_home
 from tests.system import guests
 from tests.system.frozen import Frozen
-from tests.system.running import RunningTree, until
+from tests.system.running import RunningTree, running_tree, until
 from theater.errors import ActorError, ChannelClosed, NotFound
 
 Start = Callable[..., RunningTree]
@@ -141,12 +139,10 @@ class Raw:
 @pytest.fixture(scope="module")
 def tree() -> Iterator[RunningTree]:
     """One tree for all tests that leave it as it was."""
-    home = Path(tempfile.mkdtemp(prefix="th-"))
-    guests.write_all(home)
-    running = RunningTree(home, TREE)
-    yield running
-    running.clean_up()
-    shutil.rmtree(home, ignore_errors=True)
+    with new_home() as home:
+        guests.write_all(home)
+        with running_tree(home, TREE) as tree:
+            yield tree
 
 
 @pytest.fixture

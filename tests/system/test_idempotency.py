@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.system import guests
-from tests.system.running import RunningTree, is_running, until
+from tests.system.running import RunningTree, is_running, running_tree, until
 from theater.errors import InternalError, SerializationError, UnexpectedError
 
 TREE = """
@@ -26,14 +24,10 @@ children:
 
 
 @pytest.fixture
-def tree() -> Iterator[RunningTree]:
+def tree(home: Path) -> Iterator[RunningTree]:
     """Counters that go on where they were."""
-    home = Path(tempfile.mkdtemp(prefix="th"))
-    guests.write_all(home)
-    running = RunningTree(home, TREE)
-    yield running
-    running.stop()
-    running.clean_up()
+    with running_tree(home, TREE) as tree:
+        yield tree
 
 
 def kill(tree: RunningTree, path: str) -> None:

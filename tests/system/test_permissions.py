@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.guests import wat
 from tests.guests.pack import none, text, tup, u32
+from tests.homes import new_home
 from tests.system import guests
-from tests.system.running import RunningTree
+from tests.system.running import RunningTree, running_tree
 from theater.chain import payloads
 from theater.errors import InternalError
 
@@ -44,19 +42,17 @@ HIRE = "(state: u32) -> result<tuple<u32>, string>"
 @pytest.fixture(scope="module")
 def tree() -> Iterator[RunningTree]:
     """Three parents that hold, or pass on, more and less."""
-    home = Path(tempfile.mkdtemp(prefix="th-"))
-    guests.write_all(home)
-    spawn = wat.calls(wat.SPAWN, tup(text("child.toml"), none(), none()))
-    hires = [
-        wat.Function("test:permits/api.hire", HIRE, [spawn, wat.returns(wat.ok(u32(1)))]),
-        wat.Function("test:permits/api.try", HIRE, [spawn, wat.returns_host_answer()]),
-    ]
-    (home / "parent.wasm").write_bytes(wat.build(functions=[wat.starts(u32(0)), *hires], imports=[wat.SPAWN]))
-    (home / "child.toml").write_text(CHILD)
-    running = RunningTree(home, TREE)
-    yield running
-    running.clean_up()
-    shutil.rmtree(home, ignore_errors=True)
+    with new_home() as home:
+        guests.write_all(home)
+        spawn = wat.calls(wat.SPAWN, tup(text("child.toml"), none(), none()))
+        hires = [
+            wat.Function("test:permits/api.hire", HIRE, [spawn, wat.returns(wat.ok(u32(1)))]),
+            wat.Function("test:permits/api.try", HIRE, [spawn, wat.returns_host_answer()]),
+        ]
+        (home / "parent.wasm").write_bytes(wat.build(functions=[wat.starts(u32(0)), *hires], imports=[wat.SPAWN]))
+        (home / "child.toml").write_text(CHILD)
+        with running_tree(home, TREE) as tree:
+            yield tree
 
 
 def explained(tree: RunningTree, path: str) -> dict[str, Any]:

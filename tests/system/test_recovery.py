@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -17,7 +16,7 @@ import pytest
 
 from tests.system import guests
 from tests.system.frozen import Frozen
-from tests.system.running import RunningTree, is_running, until
+from tests.system.running import RunningTree, is_running, running_tree, until
 from theater.errors import ActorError, ChannelClosed, InternalError, OperationTimeout, UnexpectedError
 
 TREE = """
@@ -34,14 +33,10 @@ children:
 
 
 @pytest.fixture
-def tree() -> Iterator[RunningTree]:
+def tree(home: Path) -> Iterator[RunningTree]:
     """A tree of counters that come back in different ways."""
-    home = Path(tempfile.mkdtemp(prefix="th"))
-    guests.write_all(home)
-    running = RunningTree(home, TREE)
-    yield running
-    running.stop()
-    running.clean_up()
+    with running_tree(home, TREE) as tree:
+        yield tree
 
 
 def kill(tree: RunningTree, path: str) -> None:
@@ -259,18 +254,12 @@ children:
 """
 
 
-def test_poison_does_not_use_up_the_restart_intensity() -> None:
+def test_poison_does_not_use_up_the_restart_intensity(home: Path) -> None:
     """Five crashes in the same operation, under a supervisor that forgives one in a minute."""
-    home = Path(tempfile.mkdtemp(prefix="th"))
-    guests.write_all(home)
-    tree = RunningTree(home, POISON)
-    try:
+    with running_tree(home, POISON) as tree:
         for number in range(2, 7):
             with pytest.raises(InternalError):
                 tree.actor("/careful").call("trap")
             tree.wait_incarnation("/careful", number)
         with pytest.raises(UnexpectedError, match="dead letter"):
             tree.actor("/careful").call("trap")
-    finally:
-        tree.stop()
-        tree.clean_up()

@@ -10,7 +10,6 @@ import random
 import select
 import shutil
 import signal
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +21,8 @@ import pytest
 from supervisor.kits import clang
 from supervisor.store import StoreReader
 from tests.examples.test_guest_builds import is_committed_compiler
-from tests.system.running import RunningTree, until
+from tests.homes import new_home
+from tests.system.running import RunningTree, running_tree, until
 from tests.system.talking import GUESTS
 from theater import cgrf
 from theater.chain import payloads
@@ -133,13 +133,11 @@ class Ring:
 
 @pytest.fixture
 def tree() -> Iterator[RunningTree]:
-    home = Path(tempfile.mkdtemp(prefix="th-"))
-    shutil.copy(GUESTS / "ring.wasm", home)
-    members = [MEMBER.format(number=number, next=(number + 1) % MEMBERS) for number in range(MEMBERS)]
-    running = RunningTree(home, HEAD + "".join(members))
-    yield running
-    running.clean_up()
-    shutil.rmtree(home, ignore_errors=True)
+    with new_home() as home:
+        shutil.copy(GUESTS / "ring.wasm", home)
+        members = [MEMBER.format(number=number, next=(number + 1) % MEMBERS) for number in range(MEMBERS)]
+        with running_tree(home, HEAD + "".join(members)) as tree:
+            yield tree
 
 
 def test_the_guest_is_what_its_source_builds(tmp_path: Path) -> None:

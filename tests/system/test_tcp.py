@@ -7,7 +7,6 @@ import shutil
 import signal
 import socket
 import ssl
-import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,8 +17,9 @@ import pytest
 
 from supervisor.kits import clang
 from tests.examples.test_guest_builds import is_committed_compiler
+from tests.homes import new_home
 from tests.interfaces.authority import Authority
-from tests.system.running import DEADLINE_S, RunningTree, until
+from tests.system.running import DEADLINE_S, RunningTree, running_tree, until
 from theater.errors import InternalError
 
 GUESTS = Path(__file__).parent / "sockets"
@@ -97,18 +97,16 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 @pytest.fixture(scope="module")
 def tree(authority: Authority) -> Iterator[RunningTree]:
     """One tree for all tests here."""
-    home = Path(tempfile.mkdtemp(prefix="th-"))
-    shutil.copy(GUESTS / "porter.wasm", home)
-    shutil.copy(GUESTS.parents[2] / "examples" / "hello" / "hello.wasm", home / "none.wasm")
-    issued = authority.issue("local", "DNS:localhost")
-    for source, name in ((authority.certificate, "authority.pem"), (issued.certificate, "local.pem")):
-        shutil.copy(source, home / name)
-    shutil.copy(issued.key, home / "local.key")
-    head, _, tls = TREE.rpartition("x-tls: ")
-    running = RunningTree(home, head.replace("version: 1", f"version: 1\nx-tls: {tls.strip()}"))
-    yield running
-    running.clean_up()
-    shutil.rmtree(home, ignore_errors=True)
+    with new_home() as home:
+        shutil.copy(GUESTS / "porter.wasm", home)
+        shutil.copy(GUESTS.parents[2] / "examples" / "hello" / "hello.wasm", home / "none.wasm")
+        issued = authority.issue("local", "DNS:localhost")
+        for source, name in ((authority.certificate, "authority.pem"), (issued.certificate, "local.pem")):
+            shutil.copy(source, home / name)
+        shutil.copy(issued.key, home / "local.key")
+        head, _, tls = TREE.rpartition("x-tls: ")
+        with running_tree(home, head.replace("version: 1", f"version: 1\nx-tls: {tls.strip()}")) as tree:
+            yield tree
 
 
 _names = iter(range(1, 1000))
