@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -93,9 +92,7 @@ def test_a_guest_with_a_memory_of_its_own_recovers_again_and_again(tree: Running
     odd = tree.actor("/odd")
     counted = [odd.call("count")]
     for _ in range(3):
-        status = tree.status("/odd")
-        os.kill(status.pid, signal.SIGKILL)
-        tree.wait_incarnation("/odd", status.incarnation + 1)
+        tree.kill("/odd")
         counted.append(odd.call("count"))
 
     assert counted == [1, 2, 3, 4]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import signal
@@ -24,6 +25,8 @@ DEADLINE_S = 20.0
 PAUSE_S = 0.002
 
 T = TypeVar("T")
+Start = Callable[..., "RunningTree"]
+"""The fixture ``start``."""
 
 
 def until(fact: Callable[[], T], what: str, deadline_s: float = DEADLINE_S) -> T:
@@ -125,6 +128,22 @@ class RunningTree:
             return status if status.incarnation >= number and status.state in ("idle", "running") else None
 
         return until(there, f"incarnation {number} of {path}")
+
+    def kill(self, path: str) -> None:
+        """SIGKILL the actor's worker and wait for the next one."""
+        before = self.status(path)
+        os.kill(before.pid, signal.SIGKILL)
+        self.wait_incarnation(path, before.incarnation + 1)
+
+    def log_lines(self, *events: str) -> list[dict[str, Any]]:
+        """The supervisor's log, or its lines of these events; a line that is just being written is none yet."""
+        whole, _, _ = (self.store_dir / "logs.jsonl").read_bytes().rpartition(b"\n")
+        lines = [json.loads(line) for line in whole.splitlines()]
+        return [line for line in lines if not events or line["event"] in events]
+
+    def ended(self) -> list[str]:
+        """Paths of the actors whose ends are in the log, in order."""
+        return [line["actor"] for line in self.log_lines("ended")]
 
     def cli(self, *arguments: str, check: int | None = 0, deadline_s: float = 60.0) -> str:
         """Run one command line verb; return what it printed on standard output."""

@@ -7,15 +7,12 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from supervisor.kits import clang
-from tests.examples.test_guest_builds import is_committed_compiler
 from tests.system import talking
 from tests.system.running import RunningTree, until
-from tests.system.talking import GUESTS, Talk, Talker
+from tests.system.talking import Talk, Talker
 from theater.values import U32
 
 
@@ -35,15 +32,6 @@ def talk(tree: RunningTree) -> Talk:
 def pair(talk: Talk) -> tuple[Talker, Talker]:
     """Two that know nothing of each other."""
     return talk.talker(), talk.talker()
-
-
-def test_the_guest_is_what_its_source_builds(tmp_path: Path) -> None:
-    """Byte for byte, with the compiler that built it."""
-    if not is_committed_compiler():
-        pytest.skip(f"needs ziglang {clang.ZIGLANG}, which built the committed modules")
-    clang.build(GUESTS / "talker.c", tmp_path / "built.wasm")
-
-    assert (tmp_path / "built.wasm").read_bytes() == (GUESTS / "talker.wasm").read_bytes()
 
 
 # -- messages ----------------------------------------------------------------------------------------------------

@@ -39,13 +39,6 @@ def tree(home: Path) -> Iterator[RunningTree]:
         yield tree
 
 
-def kill(tree: RunningTree, path: str) -> None:
-    """SIGKILL the worker and wait for the next one."""
-    before = tree.status(path)
-    os.kill(before.pid, signal.SIGKILL)
-    tree.wait_incarnation(path, before.incarnation + 1)
-
-
 def next_life(tree: RunningTree, path: str, number: int) -> Any:
     """The status of a later incarnation, if there is one already."""
     try:
@@ -60,8 +53,8 @@ def test_last_goes_on_from_the_committed_state(tree: RunningTree) -> None:
     last = tree.actor("/last")
     for _ in range(10):
         last.call("bump", (1,))
-    kill(tree, "/last")
-    kill(tree, "/last")
+    tree.kill("/last")
+    tree.kill("/last")
 
     assert last.call("bump", (1,)) == 11
 
@@ -70,7 +63,7 @@ def test_initial_begins_anew(tree: RunningTree) -> None:
     """As OTP would."""
     initial = tree.actor("/initial")
     initial.call("bump", (1,))
-    kill(tree, "/initial")
+    tree.kill("/initial")
 
     assert initial.call("bump", (1,)) == 1
 
@@ -93,8 +86,8 @@ def test_replay_computes_the_state_anew(tree: RunningTree) -> None:
     for _ in range(10):
         replayed.call("bump", (1,))
     replayed.call("log")  # sets 7; what the host answered comes from the record
-    kill(tree, "/replayed")
-    kill(tree, "/replayed")
+    tree.kill("/replayed")
+    tree.kill("/replayed")
     assert replayed.call("bump", (1,)) == 8
 
     incarnation = tree.status("/replayed").incarnation
@@ -105,7 +98,7 @@ def test_replay_computes_the_state_anew(tree: RunningTree) -> None:
 
     with pytest.raises(OperationTimeout):
         replayed.call("spin", timeout=0.05)
-    kill(tree, "/replayed")
+    tree.kill("/replayed")
     assert replayed.call("bump", (1,)) == 10
     said = tree.cli("events", "/replayed", "--type", "incarnation", "--output", "jsonl")
     assert said.count("replay") >= 4

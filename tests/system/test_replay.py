@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -48,9 +46,7 @@ def live_through_everything(tree: RunningTree) -> None:
         counter.call("bump", (1,))
     with pytest.raises(OperationTimeout):
         counter.call("spin", timeout=0.05)
-    status = tree.status("/counter")
-    os.kill(status.pid, signal.SIGKILL)
-    tree.wait_incarnation("/counter", status.incarnation + 1)
+    tree.kill("/counter")
     counter.call("bump", (1,))
 
 

@@ -12,15 +12,12 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from supervisor.kits import clang
 from supervisor.store import StoreReader
-from tests.examples.test_guest_builds import is_committed_compiler
 from tests.homes import new_home
 from tests.system.running import RunningTree, running_tree, until
 from tests.system.talking import GUESTS
@@ -138,15 +135,6 @@ def tree() -> Iterator[RunningTree]:
         members = [MEMBER.format(number=number, next=(number + 1) % MEMBERS) for number in range(MEMBERS)]
         with running_tree(home, HEAD + "".join(members)) as tree:
             yield tree
-
-
-def test_the_guest_is_what_its_source_builds(tmp_path: Path) -> None:
-    """Byte for byte, with the compiler that built it."""
-    if not is_committed_compiler():
-        pytest.skip(f"needs ziglang {clang.ZIGLANG}, which built the committed modules")
-    clang.build(GUESTS / "ring.c", tmp_path / "built.wasm")
-
-    assert (tmp_path / "built.wasm").read_bytes() == (GUESTS / "ring.wasm").read_bytes()
 
 
 def test_no_token_comes_twice_or_to_a_later_life(tree: RunningTree) -> None:

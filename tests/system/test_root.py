@@ -9,16 +9,13 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.system.running import ROOT, RunningTree, is_running, until
-from tests.system.test_life import ONE
+from tests.system.guests import ONE
+from tests.system.running import ROOT, RunningTree, Start, is_running, until
 from theater.errors import ActorError
-
-Start = Callable[..., RunningTree]
 
 ROOT_KILLS = 6
 

@@ -112,7 +112,7 @@ def test_retention_of_the_tree_file_holds_while_it_runs(bounded: RunningTree) ->
             return found.base_seq
 
     until(lambda: base_of("/busy") > 0, "the oldest events to go")
-    until(lambda: "history_trimmed" in (bounded.store_dir / "logs.jsonl").read_text(), "the log to say so")
+    until(lambda: bounded.log_lines("history_trimmed"), "the log to say so")
 
     assert base_of("/kept") == -1
     assert bounded.actor("/busy").call("bump", (1,)) == 61

@@ -15,7 +15,6 @@ from tests.guests import wat
 from tests.guests.pack import none, text, tup, u32
 from tests.homes import new_home
 from tests.system.running import RunningTree, is_running, running_tree, until
-from tests.system.test_life import logged
 from theater.errors import ActorError, InternalError
 
 GUESTS = Path(__file__).parent
@@ -99,7 +98,7 @@ class Family:
 
     def ends(self) -> list[str]:
         """Whose ends were logged in this family, in order; the parent is ``.``."""
-        paths = [path for path in logged(self.tree, "ended") if f"{path}/".startswith(f"{self.path}/")]
+        paths = [path for path in self.tree.ended() if f"{path}/".startswith(f"{self.path}/")]
         return [os.path.relpath(path, self.path) for path in paths]
 
     def wait_ends(self, *expected: str) -> None:

@@ -7,27 +7,13 @@ import re
 import signal
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from supervisor.kits import clang
-from tests.examples.test_guest_builds import is_committed_compiler
 from tests.system.family.families import CHILD, GUESTS, Family, crash
 from tests.system.running import RunningTree, until
 from theater.errors import InternalError
-
-
-@pytest.mark.parametrize("name", ["parent", "child"])
-def test_the_guests_are_what_their_sources_build(name: str, tmp_path: Path) -> None:
-    """Byte for byte, with the compiler that built them."""
-    if not is_committed_compiler():
-        pytest.skip(f"needs ziglang {clang.ZIGLANG}, which built the committed modules")
-    clang.build(GUESTS / f"{name}.c", tmp_path / "built.wasm")
-
-    assert (tmp_path / "built.wasm").read_bytes() == (GUESTS / f"{name}.wasm").read_bytes()
-
 
 # -- spawn -------------------------------------------------------------------------------------------------------------
 

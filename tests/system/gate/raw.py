@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from typing import Any
 
 import zmq
@@ -11,8 +9,6 @@ import zmq
 from proto import control, info
 from proto.envelope import Codec
 from tests.system.running import RunningTree
-
-Start = Callable[..., RunningTree]
 
 TREE = """
 version: 1
@@ -74,5 +70,5 @@ class Raw:
 
 def refusals(tree: RunningTree, door: str, reason: str, event: str = "refused") -> list[dict[str, Any]]:
     """The log's lines about refused messages of one kind."""
-    lines = [json.loads(line) for line in (tree.store_dir / "logs.jsonl").read_text().splitlines()]
-    return [line for line in lines if (line["event"], line.get("place"), line.get("reason")) == (event, door, reason)]
+    lines = tree.log_lines(event)
+    return [line for line in lines if (line.get("place"), line.get("reason")) == (door, reason)]

@@ -11,8 +11,8 @@ import pytest
 import zmq
 
 from proto import control, info, limits, operation, stream
-from tests.system.gate.raw import TREE, Raw, Start, refusals
-from tests.system.running import RunningTree, until
+from tests.system.gate.raw import TREE, Raw, refusals
+from tests.system.running import RunningTree, Start, until
 
 BAD_HEADERS = {
     "nothing": (b"", "foreign"),
@@ -173,6 +173,6 @@ def test_nobody_speaks_for_a_worker_that_lives(tree: RunningTree, raw: Raw) -> N
 
     assert tree.actor("/counter").call("bump", (1,)) >= 1
     assert raw.ask(info.GetStatus(2, "/counter"))[0].data["incarnation"] == incarnation
-    assert "stolen" not in (tree.store_dir / "logs.jsonl").read_text()
+    assert "stolen" not in str(tree.log_lines())
     for thief in thieves:
         thief.close()

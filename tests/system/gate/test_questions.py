@@ -16,8 +16,9 @@ import pytest
 from proto import control, info
 from tests.system.frozen import Frozen
 from tests.system.gate.raw import ANSWER_S, Raw
+from tests.system.guests import call_spin
 from tests.system.running import RunningTree, until
-from theater.errors import ActorError, NotFound
+from theater.errors import NotFound
 
 PROMPT_S = 0.05
 """The promise: answered so soon while a guest spins. Tests take the best of several, machines are busy."""
@@ -165,7 +166,7 @@ class NoSpare(Frozen):
 def test_everything_is_answered_at_once_while_a_guest_spins(tree: RunningTree) -> None:
     """Status, state, metrics and chain within 50 ms, whatever the guest does (H5)."""
     actor = tree.actor("/counter")
-    caller = threading.Thread(target=_spin, args=(tree,))
+    caller = threading.Thread(target=call_spin, args=(tree,))
     caller.start()
     until(lambda: tree.status("/counter").operation, "the call to run")
     questions = (actor.get_status, actor.get_state, actor.get_metrics, actor.get_chain)
@@ -177,11 +178,6 @@ def test_everything_is_answered_at_once_while_a_guest_spins(tree: RunningTree) -
     assert still is not None
     assert max(best_s) < PROMPT_S
     tree.wait_incarnation("/counter", 2)
-
-
-def _spin(tree: RunningTree) -> None:
-    with pytest.raises(ActorError):
-        tree.actor("/counter").call("spin", (), timeout=60)
 
 
 def _seconds(question: Callable[[], object]) -> float:

@@ -1,0 +1,78 @@
+"""Actors in a running tree that do with connections what a test tells them."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.system.running import DEADLINE_S, RunningTree, until
+from theater.errors import InternalError
+
+GUESTS = Path(__file__).parent
+API = "test:sockets/porter"
+
+TREE = """
+version: 1
+name: sockets
+intensity: 100
+period: 10s
+children:
+  - {id: gate, actor: porter.wasm, grants: {tcp: &all {connect: ["127.0.0.1:*"], listen: ["127.0.0.1:*"], tls: *tls}}}
+  - {id: desk, actor: porter.wasm, grants: {tcp: {tls: *tls}}}
+  - {id: full, actor: porter.wasm, grants: {tcp: {connect: ["127.0.0.1:*"], max_connections: 1}}}
+  - {id: other, actor: none.wasm, grants: {runtime: {}}}
+  - id: pool
+    supervisor:
+      strategy: simple_one_for_one
+      intensity: 100
+      period: 10s
+      child: {id: porter, actor: porter.wasm, grants: {tcp: *all}}
+x-tls: &tls {ca: authority.pem, certificate: local.pem, key: local.key}
+"""
+
+
+class Porter:
+    """One of the actors, and the peers it has."""
+
+    def __init__(self, tree: RunningTree, path: str) -> None:
+        self.tree = tree
+        self.path = path
+        self.actor = tree.actor(path)
+
+    @property
+    def id(self) -> str:
+        return str(self.actor.actor_id)
+
+    def ask(self, function: str, *arguments: Any) -> Any:
+        return self.actor.call(f"{API}.{function}", arguments)
+
+    def refused(self, function: str, *arguments: Any) -> str:
+        with pytest.raises(InternalError) as caught:
+            self.ask(function, *arguments)
+        return str(caught.value)
+
+    def notes(self) -> list[str]:
+        return list(self.ask("notes"))
+
+    def wait_note(self, note: str) -> None:
+        until(lambda: note in self.notes(), f"the note {note!r}; there are {self.notes()}")
+
+    def be(self, manner: str, target: Porter | None = None) -> None:
+        self.ask("be", manner, "" if target is None else target.id)
+
+    def dial(self) -> socket.socket:
+        """A client of a listener of its own."""
+        listener = self.ask("listen", "127.0.0.1:0")
+        host, _, port = self.ask("local-address", listener).rpartition(":")
+        return socket.create_connection((host, int(port)), timeout=DEADLINE_S)
+
+    def pair(self) -> tuple[str, socket.socket]:
+        """A connection it has made, and its other end."""
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            id_ = self.ask("connect", f"127.0.0.1:{server.getsockname()[1]}")
+            peer, _ = server.accept()
+        peer.settimeout(DEADLINE_S)
+        return id_, peer
