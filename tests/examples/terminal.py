@@ -12,7 +12,6 @@ import os
 import pty
 import re
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.homes import new_home
+from tests.ports import free_port
 from tests.system.running import until
 
 ROOT = Path(__file__).parents[2]
@@ -85,7 +85,7 @@ class Terminal:
             "NO_COLOR": "1",
             "TERM": "xterm",
             "COLUMNS": "160",
-            "PORT": _free_port(),
+            "PORT": str(free_port()),
         }
 
     def run(self, command: str) -> tuple[int, list[str]]:
@@ -144,12 +144,6 @@ def terminal_beside(example: Path) -> Iterator[Terminal]:
         shutil.copytree(example, home / "example")
         with terminal_in(home) as terminal:
             yield terminal
-
-
-def _free_port() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
 
 
 def plain(line: str) -> str:

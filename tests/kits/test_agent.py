@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from supervisor.kits import kit
 from tests.examples.terminal import LOOKS, Terminal, matches, steps, terminal_in
 from tests.homes import new_home
 from tests.kits.languages import NEEDS_PYTHON
+from tests.ports import free_port
 from tests.system.running import ROOT, RunningTree, running_tree, until
 from theater import http
 from theater.config import load_tree
@@ -119,10 +119,7 @@ def built() -> Iterator[Path]:
 
 @pytest.fixture
 def port() -> str:
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
+    return str(free_port())
 
 
 @pytest.fixture

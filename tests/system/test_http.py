@@ -17,6 +17,7 @@ import pytest
 from tests.component.web import web
 from tests.guests import wat
 from tests.guests.pack import u32
+from tests.ports import free_port
 from tests.system.running import RunningTree, running_tree, until
 from theater import cgrf, types, values
 from theater.errors import InternalError, UnexpectedError
@@ -51,10 +52,7 @@ def _pack_guest() -> bytes:
 
 @pytest.fixture
 def port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_port()
 
 
 @pytest.fixture
