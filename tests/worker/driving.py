@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from proto import info
 from tests.guests.pack import encode, tup, u32
 from tests.worker.conftest import API
@@ -45,3 +47,19 @@ def events_in_ring(root: FakeRoot) -> list[str]:
     rest = b"".join(RingReader.open(root.ring).frames(last.seq if last else -1))
     tail = list(iter_batch(rest, last.hash if last else None)) if rest else []
     return [event.event_type for event in [*sent, *tail]]
+
+
+def is_asleep(pid: int) -> bool:
+    """Whether all threads of a process wait for something."""
+    states = [(task / "stat").read_text().rpartition(")")[2].split()[0] for task in Path(f"/proc/{pid}/task").iterdir()]
+    return set(states) == {"S"}
+
+
+def wakeups(pid: int) -> int:
+    """How often the threads of a process have gone to sleep."""
+    total = 0
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for line in (task / "status").read_text().splitlines():
+            if line.startswith("voluntary_ctxt_switches"):
+                total += int(line.split()[1])
+    return total

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 from proto import control, info, operation
 from tests.guests.pack import encode, tup, u32
 from tests.worker.conftest import API
-from tests.worker.driving import BY_5, status
+from tests.worker.driving import BY_5, is_asleep, status, wakeups
 from tests.worker.fakeroot import FakeRoot
 
 # -- calls -------------------------------------------------------------------------------------------------------------
@@ -98,21 +97,10 @@ def test_an_idle_worker_costs_no_processor_time(root: FakeRoot) -> None:
     root.start()
     root.caller().call(f"{API}.bump", BY_5)
     root.until(lambda: root.stored_events() == 5)
-    settle = time.monotonic() + 0.3
-    root.until(lambda: time.monotonic() > settle)
+    root.until(lambda: is_asleep(root.process.pid))
     before = wakeups(root.process.pid)
     until = time.monotonic() + 0.5
     while time.monotonic() < until:
         root._pass(0.1)
 
     assert wakeups(root.process.pid) - before <= 5
-
-
-def wakeups(pid: int) -> int:
-    """How often the threads of a process have gone to sleep."""
-    total = 0
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for line in (task / "status").read_text().splitlines():
-            if line.startswith("voluntary_ctxt_switches"):
-                total += int(line.split()[1])
-    return total

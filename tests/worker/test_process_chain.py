@@ -65,7 +65,7 @@ def test_flush_is_answered_when_everything_is_in_the_store(root: FakeRoot) -> No
     root.caller().call(f"{API}.bump", BY_5)
     root.until(lambda: root.stored_events() == 5)
     flush = root.ask_later(info.Flush(0))
-    root._pass(0.05)
+    root.ask(info.GetStatus(0))  # asked later, answered at once
     assert not [message for message, _ in root.heard if getattr(message, "id", None) == flush]
     root.ack()
 

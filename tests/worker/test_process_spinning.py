@@ -7,7 +7,7 @@ import time
 from proto import control, info, operation
 from tests.guests.pack import encode, u32
 from tests.worker.conftest import API
-from tests.worker.driving import AT_ONCE_S, BY_5, spinning, status
+from tests.worker.driving import AT_ONCE_S, BY_5, is_asleep, spinning, status
 from tests.worker.fakeroot import FakeRoot
 
 # -- answers while the guest spins -------------------------------------------------------------------------------------
@@ -180,7 +180,6 @@ def test_a_queued_call_of_a_paused_actor_times_out(root: FakeRoot) -> None:
     root.start()
     root.obey(control.Pause(0))
     caller = root.caller()
-    asleep = time.monotonic() + 0.2
-    root.until(lambda: time.monotonic() > asleep)
+    root.until(lambda: is_asleep(root.process.pid))
 
     assert caller.error(caller.send(f"{API}.bump", BY_5, timeout_ms=120), AT_ONCE_S).kind == "operation_timeout"

@@ -14,8 +14,9 @@ import pytest
 from tests.guests import wat
 from tests.guests.pack import none, text, tup, u32
 from tests.homes import new_home
+from tests.system.noting import Noting
 from tests.system.running import RunningTree, is_running, running_tree, until
-from theater.errors import ActorError, InternalError
+from theater.errors import ActorError
 
 GUESTS = Path(__file__).parent
 
@@ -61,23 +62,13 @@ type = "supervisor"
 NO_CHILD = "is not a child of this actor"
 
 
-class Family:
+class Family(Noting):
     """One parent in the running tree, and the ways to talk to it and its children."""
 
     def __init__(self, tree: RunningTree, name: str, state: dict[str, Any] | None = None) -> None:
-        self.tree = tree
-        self.path = f"/parents/{name}"
         tree.client.start_child("/parents", name, *(() if state is None else (state,)))
-        self.parent = tree.actor(self.path)
-
-    def ask(self, function: str, *arguments: Any) -> Any:
-        return self.parent.call(function, arguments)
-
-    def refused(self, function: str, *arguments: Any) -> str:
-        """The error text a supervision function answered with."""
-        with pytest.raises(InternalError) as caught:
-            self.ask(function, *arguments)
-        return str(caught.value)
+        super().__init__(tree, f"/parents/{name}")
+        self.parent = self.actor
 
     def child(self, name: str) -> Any:
         return self.tree.actor(f"{self.path}/{name}")
@@ -88,13 +79,6 @@ class Family:
 
     def workers(self) -> int:
         return len(self.tree.workers())
-
-    def notes(self) -> list[str]:
-        """What the parent's handlers were told."""
-        return list(self.ask("notes"))
-
-    def wait_notes(self, *expected: str) -> None:
-        until(lambda: self.notes() == list(expected), f"the notes {expected}, not {self.notes()}", 10)
 
     def ends(self) -> list[str]:
         """Whose ends were logged in this family, in order; the parent is ``.``."""

@@ -6,6 +6,8 @@ import os
 import random
 import secrets
 import time
+from collections import Counter
+from functools import partial
 
 import pytest
 import zmq
@@ -161,18 +163,41 @@ def test_a_hello_nobody_expects_is_refused(tree: RunningTree) -> None:
     stranger.close()
 
 
-def test_nobody_speaks_for_a_worker_that_lives(tree: RunningTree, raw: Raw) -> None:
+def test_every_bad_frame_is_counted(start: Start) -> None:
+    """At each door, for what is wrong with it; the one that is too large comes last and is logged by itself."""
+    tree = start(TREE)
+    doors = ("gate", "control", "stream")
+    strangers = [Raw(tree, door) for door in doors]
+    for stranger in strangers:
+        for header, _ in BAD_HEADERS.values():
+            stranger.send(header)
+    for door in doors:
+        until(partial(refusals, tree, door, "oversized"), f"the last frame at {door} to be logged")
+    for stranger in strangers:
+        stranger.close()
+    assert tree.stop() == 0
+
+    for door in doors:
+        counts = {line["reason"]: line["count"] for line in tree.log_lines("refused_in_all") if line["place"] == door}
+        assert counts == Counter(reason for _, reason in BAD_HEADERS.values())
+
+
+def test_nobody_speaks_for_a_worker_that_lives(start: Start) -> None:
     """A second connection under a living incarnation's routing id is not let in: its goodbye is not believed."""
-    tree.wait_incarnation("/counter", 1)
-    incarnation = raw.ask(info.GetStatus(1, "/counter"))[0].data["incarnation"]
+    tree = start(TREE)
+    incarnation = tree.status("/counter").incarnation
     rings = [bytes.fromhex(ring.stem) for ring in (tree.store_dir / "rings").glob("*.ring")]
     thieves = [Raw(tree, door, identity=routing) for routing in rings for door in ("control", "stream")]
     for thief in thieves:
         thief.send(control.FROM_WORKER.encode(control.StartFailed("init", "stolen")))
         thief.send(stream.UP.encode(stream.LogRecord(time.time_ns(), "error", "guest", "stolen")))
+    for door in ("control", "stream"):  # who comes after the thieves is heard
+        thieves.append(Raw(tree, door))
+        thieves[-1].send(b"nonsense")
+        until(partial(refusals, tree, door, "foreign"), f"the last frame at {door} to be logged")
 
-    assert tree.actor("/counter").call("bump", (1,)) >= 1
-    assert raw.ask(info.GetStatus(2, "/counter"))[0].data["incarnation"] == incarnation
+    assert tree.actor("/counter").call("bump", (1,)) == 1
+    assert tree.status("/counter").incarnation == incarnation
     assert "stolen" not in str(tree.log_lines())
     for thief in thieves:
         thief.close()

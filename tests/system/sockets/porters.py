@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import socket
 from pathlib import Path
-from typing import Any
 
-import pytest
-
-from tests.system.running import DEADLINE_S, RunningTree, until
-from theater.errors import InternalError
+from tests.system.noting import Noting
+from tests.system.running import DEADLINE_S
 
 GUESTS = Path(__file__).parent
 API = "test:sockets/porter"
@@ -34,31 +31,10 @@ x-tls: &tls {ca: authority.pem, certificate: local.pem, key: local.key}
 """
 
 
-class Porter:
+class Porter(Noting):
     """One of the actors, and the peers it has."""
 
-    def __init__(self, tree: RunningTree, path: str) -> None:
-        self.tree = tree
-        self.path = path
-        self.actor = tree.actor(path)
-
-    @property
-    def id(self) -> str:
-        return str(self.actor.actor_id)
-
-    def ask(self, function: str, *arguments: Any) -> Any:
-        return self.actor.call(f"{API}.{function}", arguments)
-
-    def refused(self, function: str, *arguments: Any) -> str:
-        with pytest.raises(InternalError) as caught:
-            self.ask(function, *arguments)
-        return str(caught.value)
-
-    def notes(self) -> list[str]:
-        return list(self.ask("notes"))
-
-    def wait_note(self, note: str) -> None:
-        until(lambda: note in self.notes(), f"the note {note!r}; there are {self.notes()}")
+    api = f"{API}."
 
     def be(self, manner: str, target: Porter | None = None) -> None:
         self.ask("be", manner, "" if target is None else target.id)
