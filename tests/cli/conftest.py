@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -10,6 +8,7 @@ import pytest
 
 from supervisor.cli.main import main
 from tests.client.faketree import KILLED, PACKAGE, FakeTree, fake_tree
+from tests.homes import new_home
 from theater import metadata, types
 
 CALLED = "a:b/c"
@@ -29,9 +28,8 @@ Cli = Callable[..., Said]
 @pytest.fixture
 def short_path() -> Iterator[Path]:
     """A directory whose name is short enough for sockets in it."""
-    path = Path(tempfile.mkdtemp(prefix="th"))
-    yield path
-    shutil.rmtree(path)
+    with new_home() as path:
+        yield path
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from tests.chain.chains import chain, fields, vector_events
 from tests.cli.conftest import Cli
 from tests.client.faketree import FakeTree
 from tests.store.conftest import Store
-from tests.store.test_rings import leave_ring
+from tests.store.histories import leave_ring
 from theater.chain import ChainEvent, forms
 
 EVENTS = chain(40)

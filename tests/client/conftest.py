@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.client.faketree import FakeTree, fake_tree
+from tests.homes import new_home
 from theater.client import Client, connect
 from theater.handle import ActorHandle
 
@@ -15,9 +14,8 @@ from theater.handle import ActorHandle
 @pytest.fixture
 def short_path() -> Iterator[Path]:
     """A directory whose name is short enough for sockets in it."""
-    path = Path(tempfile.mkdtemp(prefix="th"))
-    yield path
-    shutil.rmtree(path)
+    with new_home() as path:
+        yield path
 
 
 @pytest.fixture

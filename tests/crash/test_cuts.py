@@ -13,7 +13,6 @@ import signal
 import struct
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,8 +21,9 @@ import pytest
 
 from supervisor.store import StoreError, StoreReader, StoreWriter
 from supervisor.store.results import Broken
+from tests.homes import new_home
 from tests.system import guests
-from tests.system.running import ROOT, RunningTree, wait_gone
+from tests.system.running import ROOT, RunningTree, running_tree, wait_gone
 from theater.chain import ChainEvent, payloads
 from theater.errors import InternalError
 from theater.ring import DATA_AT
@@ -55,14 +55,10 @@ class Run(NamedTuple):
 @pytest.fixture(scope="module")
 def run() -> Iterator[Run]:
     """Calls of every kind; the last ones are answered while the supervisor does not run."""
-    home = Path(tempfile.mkdtemp(prefix="th"))
-    guests.write_all(home)
-    tree = RunningTree(home, TREE)
-    try:
-        yield _record(tree)
-    finally:
-        tree.clean_up()
-        shutil.rmtree(home, ignore_errors=True)
+    with new_home() as home:
+        guests.write_all(home)
+        with running_tree(home, TREE) as tree:
+            yield _record(tree)
 
 
 def _record(tree: RunningTree) -> Run:

@@ -9,17 +9,16 @@ from __future__ import annotations
 import os
 import random
 import signal
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from supervisor.store import StoreReader
+from tests.homes import new_home
 from tests.system import guests
-from tests.system.running import RunningTree, wait_gone
+from tests.system.running import RunningTree, running_tree, wait_gone
 from theater.chain import payloads
 from theater.errors import ActorError
 from theater.rundir import NotRunning
@@ -44,12 +43,10 @@ def tree(request: pytest.FixtureRequest) -> Iterator[RunningTree]:
     """One counter that goes on from its last state, from its history, or from the newest snapshot in that."""
     if request.param == "replay" and ROOTS > ROOTS_REPLAYED_MAX and "supervisor" in request.node.name:
         pytest.skip("a history of so many lives is replayed as a whole each time: from snapshots instead")
-    home = Path(tempfile.mkdtemp(prefix="th"))
-    guests.write_all(home)
-    running = RunningTree(home, TREE.replace("recover: last", f"recover: {request.param}"))
-    yield running
-    running.stop()
-    running.clean_up()
+    with new_home() as home:
+        guests.write_all(home)
+        with running_tree(home, TREE.replace("recover: last", f"recover: {request.param}")) as tree:
+            yield tree
 
 
 class Killer:

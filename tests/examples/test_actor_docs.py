@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.examples.test_example_runs import Terminal, matches, steps
+from tests.examples.terminal import matches, steps, terminal_in
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "actors.md"
@@ -30,12 +30,9 @@ def test_the_page_builds_and_runs_its_actors(tmp_path: Path) -> None:
     for language, names in SOURCES.items():
         for name, text in zip(names, blocks(language), strict=True):
             (home / name).write_text(text)
-    terminal = Terminal(tmp_path)
-    try:
+    with terminal_in(tmp_path) as terminal:
         for command, shown in steps(PAGE):
             code, seen = terminal.run(command)
             story = "\n".join([f"$ {command}", *seen, f"[exit code {code}]"])
             assert (code != 0) == any(line.startswith("theater: ") for line in shown), story
             assert not shown or matches(shown, seen), story
-    finally:
-        terminal.close()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.examples.test_example_runs import BUILT_FIRST
+from tests.examples.terminal import BUILT_FIRST
 from tests.guests.host import Guest
 from tests.guests.pack import Value, boolean, encode, listed, none, record, s64, text, u64
 from theater import cgrf, convert, metadata, types

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pytest
 import wasmtime
 
 from supervisor.kits import clang
+from tests.guests.committed import is_committed_compiler
 from tests.guests.host import Guest
 from theater import interfaces, metadata
 
@@ -18,14 +18,6 @@ ABI = {"memory", "__pack_alloc", "__pack_free", "__pack_types"}
 BYTES_MAX = 24_576
 
 examples = pytest.mark.parametrize("source", SOURCES, ids=lambda it: f"{it.parent.name}/{it.stem}")
-
-
-def is_committed_compiler() -> bool:
-    """Whether the compiler here is the one that built the committed modules."""
-    try:
-        return bool(clang.compiler() == clang.ZIG and version("ziglang") == clang.ZIGLANG)
-    except PackageNotFoundError:
-        return False
 
 
 def test_there_are_guests() -> None:

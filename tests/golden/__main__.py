@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from pathlib import Path
 
 from supervisor.store import StoreReader
-from tests.examples.test_example_runs import EXAMPLES, Terminal, steps
+from tests.examples.terminal import EXAMPLES, steps, terminal_beside
 from tests.golden.test_golden import UNRECORDED
 from theater.chain import textform
 from theater.config import load_tree
@@ -25,22 +23,17 @@ def main() -> None:
 
 
 def _record(example: Path) -> None:
-    home = Path(tempfile.mkdtemp(prefix="th-"))
-    shutil.copytree(example, home / "example")
-    terminal = Terminal(home)
-    try:
-        for command, _ in steps(home / "example" / "README.md"):
+    with terminal_beside(example) as terminal:
+        home = terminal.home / "example"
+        for command, _ in steps(home / "README.md"):
             terminal.run(command)
-        tree = load_tree(home / "example" / "tree.yaml")
-        with StoreReader(str(home / "example" / ".theater" / tree.name)) as store:
+        tree = load_tree(home / "tree.yaml")
+        with StoreReader(str(home / ".theater" / tree.name)) as store:
             for actor in store.actors():
                 name = f"{example.name}{actor.path.replace('/', '-')}.chain"
                 with (HERE / name).open("w", encoding="utf-8", newline="\n") as file:
                     textform.write(store.events(actor.id), file.write)
                 print(f"{name}: {actor.events} events")
-    finally:
-        terminal.close()
-        shutil.rmtree(home, ignore_errors=True)
 
 
 if __name__ == "__main__":

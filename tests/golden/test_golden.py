@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tests.examples.test_example_runs import EXAMPLES
+from tests.examples.terminal import EXAMPLES
 from theater.actor import ActorSpec
 from theater.config import load_tree
 from theater.spec import SupervisorSpec

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -15,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.homes import new_home
 from tests.worker.enginekit import FakeContext
 from theater import cgrf, interfaces, types
 from theater.grants import STORE
@@ -534,7 +533,11 @@ def calls(draw: st.DrawFn) -> tuple[str, list[Any]]:
 @given(plan=st.lists(st.tuples(st.booleans(), calls()), max_size=15))
 def test_any_calls_in_any_order(plan: list[tuple[bool, tuple[str, list[Any]]]]) -> None:
     """Each is answered, with a value of the declared type or a text; what a model of dictionaries has is there."""
-    directory = Path(tempfile.mkdtemp(prefix="th"))
+    with new_home() as directory:
+        _check_plan(directory, plan)
+
+
+def _check_plan(directory: Path, plan: list[tuple[bool, tuple[str, list[Any]]]]) -> None:
     actors = [
         Actor(directory, "/a", bytes_max=100, labels_max=2, stores_max=3),
         Actor(directory, "/b", shared=[{"owner": "/a", "write": True}]),
@@ -556,4 +559,3 @@ def test_any_calls_in_any_order(plan: list[tuple[bool, tuple[str, list[Any]]]]) 
         assert any(plain(actor.answer("get", store, ref).value) == data for actor in actors)
     for actor in actors:
         actor.context.close()
-    shutil.rmtree(directory)

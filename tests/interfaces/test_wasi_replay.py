@@ -19,8 +19,8 @@ import wasmtime
 from tests.guests import wat
 from tests.guests.pack import encode, ok, u32
 from tests.interfaces.calling import Host
+from tests.interfaces.sockets.guest import TCP, at
 from tests.interfaces.test_http import NOTHING, some
-from tests.interfaces.test_wasi_sockets import TCP, at
 from tests.replay import recording
 from theater import cgrf, http, types, values
 from theater.grants import HTTP, HTTP_CLIENT, PREVIEW_1, WASI

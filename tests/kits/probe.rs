@@ -1,4 +1,4 @@
-//! A guest that exercises the Rust library where the examples do not; its functions are those of tests/guests/probe.c.
+//! A guest that exercises the Rust library where the examples do not; its functions are those of probe.c.
 
 use theater::{actor, record, variant, Any, Flags};
 

@@ -7,10 +7,8 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -19,9 +17,11 @@ from typing import Any, cast
 import pytest
 
 from supervisor.kits import kit
-from tests.examples.test_example_runs import LOOKS, Terminal, matches, steps
+from tests.examples.terminal import LOOKS, Terminal, matches, steps, terminal_in
+from tests.homes import new_home
 from tests.kits.languages import NEEDS_PYTHON
-from tests.system.running import ROOT, RunningTree, until
+from tests.ports import free_port
+from tests.system.running import ROOT, RunningTree, running_tree, until
 from theater import http
 from theater.config import load_tree
 from theater.interfaces import parse_type
@@ -109,8 +109,8 @@ def test_mypy_is_content_with_an_actor(name: str) -> None:
 @pytest.fixture(scope="module")
 def built() -> Iterator[Path]:
     """A copy of the example with its packages, built once."""
-    with tempfile.TemporaryDirectory(prefix="th") as directory:
-        home = Path(directory) / "agent"
+    with new_home() as directory:
+        home = directory / "agent"
         shutil.copytree(AGENT, home, ignore=shutil.ignore_patterns("*.wasm", ".theater", "__pycache__"))
         for name in ACTORS:
             kit.build(home / name)
@@ -119,10 +119,7 @@ def built() -> Iterator[Path]:
 
 @pytest.fixture
 def port() -> str:
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
+    return str(free_port())
 
 
 @pytest.fixture
@@ -130,10 +127,8 @@ def tree(built: Path, port: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ru
     """The example's tree, with a secret and a port of its own."""
     monkeypatch.setenv("LLM_KEY", SECRET)
     monkeypatch.setenv("PORT", port)
-    running = RunningTree(built, (AGENT / "tree.yaml").read_text())
-    yield running
-    running.stop()
-    running.clean_up()
+    with running_tree(built, (AGENT / "tree.yaml").read_text()) as tree:
+        yield tree
 
 
 def ask(tree: RunningTree, question: str) -> Any:
@@ -194,11 +189,7 @@ def runs_as_shown(terminal: Terminal, command: str, shown: list[str]) -> bool:
 def test_readme_says_what_happens(built: Path, port: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every command of the README after the build does and prints what it says."""
     monkeypatch.setenv("PORT", port)
-    with tempfile.TemporaryDirectory(prefix="th") as directory:
-        terminal = Terminal(Path(directory))
-        (Path(directory) / "example").symlink_to(built)
-        try:
-            for command, shown in steps(AGENT / "README.md"):
-                until(partial(runs_as_shown, terminal, command, shown), f"{command!r} to print {shown}")
-        finally:
-            terminal.close()
+    with new_home() as home, terminal_in(home) as terminal:
+        (home / "example").symlink_to(built)
+        for command, shown in steps(AGENT / "README.md"):
+            until(partial(runs_as_shown, terminal, command, shown), f"{command!r} to print {shown}")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
 
 from supervisor.kits.clang import LIBRARY
-from tests.system.running import RunningTree
+from tests.homes import new_home
+from tests.system.running import running_tree
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("ziglang") is None, reason="needs ziglang (tox -e kit)")
 
@@ -57,15 +57,15 @@ TREE = "version: 1\nname: heap\nchildren:\n  - {id: it, actor: heap.wasm, grants
 
 def test_malloc_and_the_kit_share_the_memory() -> None:
     """What a C library's malloc gave is not what the kit builds values in."""
-    home = Path(tempfile.mkdtemp(prefix="th"))
+    with new_home() as home:
+        build_heap(home)
+        with running_tree(home, TREE) as tree:
+            it = tree.actor("/it")
+            it.call("fill")
+            assert it.call("changed") == 0
+
+
+def build_heap(home: Path) -> None:
     (home / "heap.c").write_text(SOURCE)
     build = [sys.executable, "-m", "ziglang", "cc", "-target", "wasm32-wasi", "-mexec-model=reactor", "-Os"]
     subprocess.run([*build, "-I", str(LIBRARY), "heap.c", "-o", "heap.wasm"], cwd=home, check=True, timeout=120)
-    tree = RunningTree(home, TREE)
-    try:
-        it = tree.actor("/it")
-        it.call("fill")
-        assert it.call("changed") == 0
-    finally:
-        tree.stop()
-        tree.clean_up()

@@ -6,7 +6,6 @@ import json
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -17,8 +16,9 @@ import yaml
 
 from supervisor.kits import clang, kit, rustc
 from tests.guests.host import Guest
+from tests.homes import new_home
 from tests.kits.languages import ALL, PYTHON, REASONS, RUST, C
-from tests.system.running import ROOT, RunningTree
+from tests.system.running import ROOT, RunningTree, running_tree
 from theater.errors import InternalError, TheaterError
 
 COUNTERS = ROOT / "examples" / "counters"
@@ -31,8 +31,8 @@ COMMITTED_WITH = "rustc 1.63.0"
 @pytest.fixture(scope="module")
 def home() -> Iterator[Path]:
     """The example, with what can be built here built anew."""
-    with tempfile.TemporaryDirectory(prefix="th") as directory:
-        home = Path(directory) / "counters"
+    with new_home() as directory:
+        home = directory / "counters"
         shutil.copytree(COUNTERS, home, ignore=shutil.ignore_patterns("*.wasm", "node_modules", ".theater"))
         for language, reason in REASONS.items():
             if not reason:
@@ -45,12 +45,9 @@ def running(home: Path) -> Iterator[RunningTree]:
     """The tree of all, without those that cannot be built here."""
     lines = (home / "all.yaml").read_text().splitlines()
     missing = [language for language, reason in REASONS.items() if reason]
-    running = RunningTree(home, "\n".join(it for it in lines if not any(f"id: {each}," in it for each in missing)))
-    try:
+    built = "\n".join(it for it in lines if not any(f"id: {each}," in it for each in missing))
+    with running_tree(home, built) as running:
         yield running
-    finally:
-        running.stop()
-        running.clean_up()
 
 
 def inspected(package: Path, cache: Path) -> dict[str, Any]:

@@ -7,15 +7,15 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from supervisor.kits import clang, components, rustc, tools
+from tests.homes import new_home
 from tests.kits.languages import ALL, PYTHON, RUST, C
-from tests.system.running import ROOT, RunningTree, until
+from tests.system.running import ROOT, running_tree, until
 from theater import client
 
 SOURCES = [("python", "app.py"), ("js", "actor.js"), ("c", "actor.c"), ("rust", "actor.rs")]
@@ -30,8 +30,8 @@ def theater(*arguments: str, cwd: Path, **env: str) -> subprocess.CompletedProce
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="th") as directory:
-        yield Path(directory)
+    with new_home() as home:
+        yield home
 
 
 @pytest.mark.parametrize(("language", "source"), SOURCES)
@@ -133,8 +133,7 @@ def test_an_actor_from_its_name_to_its_replay(home: Path, language: str) -> None
     theater("new", "tally", "--lang", language, cwd=home)
     built = theater("build", "tally", cwd=home)
     assert built.returncode == 0, built.stderr
-    running = RunningTree(home / "tally", (home / "tally" / "tree.yaml").read_text())
-    try:
+    with running_tree(home / "tally", (home / "tally" / "tree.yaml").read_text()) as running:
         tally = running.actor("/tally")
         assert [tally.call("bump", (by,)) for by in (1, 2)] == [1, 3]
         with pytest.raises(Exception, match="more than 0"):
@@ -146,9 +145,6 @@ def test_an_actor_from_its_name_to_its_replay(home: Path, language: str) -> None
         assert tally.call("bump", (1,)) == 4
         running.cli("verify", "/tally")
         assert "Replay complete" in running.cli("replay", "/tally")
-    finally:
-        running.stop()
-        running.clean_up()
 
 
 SPOILT = [

@@ -6,16 +6,16 @@ import importlib.util
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from supervisor.kits import kit
+from tests.homes import new_home
 from tests.kits.languages import NEEDS_PYTHON
 from tests.kits.test_kits import theater
-from tests.system.running import ROOT, RunningTree, until
+from tests.system.running import ROOT, RunningTree, running_tree, until
 from theater.errors import InternalError
 
 HERE = Path(__file__).parent
@@ -40,8 +40,8 @@ def python(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="th") as directory:
-        yield Path(directory)
+    with new_home() as home:
+        yield home
 
 
 def test_the_template_passes_its_own_test(home: Path) -> None:
@@ -102,10 +102,8 @@ def zoo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def tree(zoo: Path, home: Path) -> Iterator[RunningTree]:
     (home / "zoo.wasm").symlink_to(zoo)
-    running = RunningTree(home, TREE)
-    yield running
-    running.stop()
-    running.clean_up()
+    with running_tree(home, TREE) as tree:
+        yield tree
 
 
 CALLS = [

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.examples.test_example_runs import Terminal, matches
+from tests.examples.terminal import Terminal, matches, terminal_in
 from tests.kits.languages import NEEDS_PYTHON
 from tests.system.running import ROOT
 
@@ -31,9 +31,8 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
     (home / "app.py").write_text(app)
     (home / "test_app.py").write_text(test)
     (home / "tree.yaml").write_text(*blocks("yml"))
-    terminal = Terminal(tmp_path)
-    yield terminal
-    terminal.close()
+    with terminal_in(tmp_path) as terminal:
+        yield terminal
 
 
 def test_its_test_passes(terminal: Terminal) -> None:

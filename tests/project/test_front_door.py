@@ -7,11 +7,12 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.homes import new_home
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -26,14 +27,12 @@ def blocks(language: str) -> list[str]:
 @pytest.fixture
 def place() -> Iterator[Path]:
     """A copy of the examples in a directory of its own, with its own run directory."""
-    home = Path(tempfile.mkdtemp(prefix="readme-"))
-    shutil.copytree(ROOT / "examples", home / "examples", ignore=shutil.ignore_patterns(".theater", "__pycache__"))
-    (home / "run").mkdir(mode=0o700)
-    yield home
-    subprocess.run(
-        [sys.executable, "-m", "supervisor", "stop"], cwd=home, env=environment(home), capture_output=True, timeout=60
-    )
-    shutil.rmtree(home, ignore_errors=True)
+    with new_home() as home:
+        shutil.copytree(ROOT / "examples", home / "examples", ignore=shutil.ignore_patterns(".theater", "__pycache__"))
+        (home / "run").mkdir(mode=0o700)
+        yield home
+        stop = [sys.executable, "-m", "supervisor", "stop"]
+        subprocess.run(stop, cwd=home, env=environment(home), capture_output=True, timeout=60)
 
 
 def environment(home: Path) -> dict[str, str]:

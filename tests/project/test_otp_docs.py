@@ -5,13 +5,13 @@ from __future__ import annotations
 import doctest
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.examples.test_example_runs import Terminal, matches, steps
+from tests.examples.terminal import Terminal, matches, steps, terminal_in
+from tests.homes import new_home
 from theater.config import load_tree
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,15 +28,13 @@ def block(language: str) -> str:
 @pytest.fixture
 def terminal() -> Iterator[Terminal]:
     """A terminal beside the page's tree and this project's tests."""
-    home = Path(tempfile.mkdtemp(prefix="th-"))
-    (home / "example").mkdir()
-    (home / "example" / "tree.yaml").write_text(block("yaml"), encoding="utf-8")
-    (home / "example" / "tests").symlink_to(ROOT / "tests")
-    shutil.copy(ROOT / "examples" / "counter" / "counter.wasm", home / "example")
-    terminal = Terminal(home)
-    yield terminal
-    terminal.close()
-    shutil.rmtree(home, ignore_errors=True)
+    with new_home() as home:
+        (home / "example").mkdir()
+        (home / "example" / "tree.yaml").write_text(block("yaml"), encoding="utf-8")
+        (home / "example" / "tests").symlink_to(ROOT / "tests")
+        shutil.copy(ROOT / "examples" / "counter" / "counter.wasm", home / "example")
+        with terminal_in(home) as terminal:
+            yield terminal
 
 
 def test_the_commands_do_what_the_page_says(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:

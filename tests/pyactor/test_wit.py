@@ -1,33 +1,18 @@
-"""Type hints into WIT: a table, the shape of the whole, and the complaints with their places."""
+"""Type hints into WIT: a table, the shape of the whole, and the command that shows it."""
 
 from __future__ import annotations
 
-import json
 import os
-import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
-from tests.pyactor.modules import HEAD, module
-from theater import interfaces
-from theater_actor import hosting, messages, names, places, reading, rpc, runtime, store, supervisor, timer, wit
+from tests.pyactor.modules import module
+from theater_actor import hosting, reading, wit
 
 ROOT = Path(__file__).resolve().parents[2]
-CONTRACT = (ROOT / "wit" / "theater-simple.wit").read_text(encoding="utf-8")
-
-
-@pytest.fixture(autouse=True)
-def imports() -> Iterator[None]:
-    """Host functions that a test declares are gone afterwards."""
-    before = {name: list(functions) for name, functions in hosting.DECLARED.items()}
-    yield
-    hosting.DECLARED.clear()
-    hosting.DECLARED.update(before)
 
 
 def wit_of(directory: Path, text: str) -> str:
@@ -245,186 +230,6 @@ def test_migrate_takes_the_old_state(tmp_path: Path) -> None:
     )
 
     assert "migrate: func(state: string) -> result<tuple<it>, string>;" in text
-
-
-HOSTS = {module.INTERFACE: module for module in (messages, names, rpc, runtime, store, supervisor, timer)}
-PUBLISHED = {f"theater:simple/{name}@0.1.0" for name in re.findall(r"^interface ([\w-]+) \{", CONTRACT, re.MULTILINE)}
-STANDARD = json.loads((ROOT / "tests" / "vectors" / "pack-vectors.json").read_text())["standard_interfaces"]
-
-
-def declared(interface: str) -> list[str]:
-    """The functions of a host module, as WIT has them, without their words."""
-    reader = reading._Reading(object)
-    functions = [reader._imported(each) for each in hosting.DECLARED[interface]]
-    assert reader.problems == []
-    return [wit._plain(read, function.can_fail).splitlines()[-1] for function, read in functions]
-
-
-@pytest.mark.parametrize("interface", sorted(PUBLISHED & HOSTS.keys()))
-def test_host_modules_are_as_published(interface: str) -> None:
-    """Functions and types of ``wit/theater-simple.wit``."""
-    name = interface.partition("/")[2].partition("@")[0]
-    body = CONTRACT.partition(f"interface {name} {{\n")[2].partition("\n}")[0]
-    published = [line.strip().replace("%", "") for line in body.splitlines() if ": func(" in line]
-
-    assert sorted(line.replace("%", "") for line in declared(interface)) == sorted(published)
-
-
-@pytest.mark.parametrize("module", [messages, runtime, store, timer], ids=lambda module: module.__name__)
-def test_host_modules_have_the_standard_functions(module: ModuleType) -> None:
-    """By their hashes, so that every host of the family takes them for its own."""
-    standard = STANDARD[module.INTERFACE.partition("@")[0]]["functions"]
-    found = dict(line.removesuffix(";").replace("%", "").split(": ", 1) for line in declared(module.INTERFACE))
-
-    hashes = {name: interfaces.function_hash(interfaces.parse_function(found[name])).hex() for name in standard}
-    assert hashes == {name: function["hash"] for name, function in standard.items()}
-
-
-def test_handlers_are_as_published() -> None:
-    """The documentation of the handlers names what the contract has."""
-    published = CONTRACT.partition("interface supervisor-handlers {\n")[2].partition("\n}")[0]
-    source = Path(supervisor.__file__).read_text()
-    names = [line.split(":")[0].strip().replace("-", "_") for line in published.splitlines() if ": func(" in line]
-
-    assert len(names) == 4
-    assert [name for name in names if f"``{name}(" not in source] == []
-
-
-# -- complaints --------------------------------------------------------------------------------------------------------
-
-COMPLAINTS = [
-    ("x: set[str]", 1, "set[str] has no WIT type; expected bool, int, U8"),
-    ("x: object", 1, "object has no WIT type"),
-    ("x: Any", 1, "Any has no WIT type"),
-    ("x: list", 1, "list has no WIT type"),
-    ("x: Literal['a']", 1, "has no WIT type"),
-    ("x: int | str", 1, "expected a union of dataclasses, or of one type and None"),
-    ("x: Unknown", -1, "name 'Unknown' is not defined: the hints are evaluated when the actor is built"),
-    ("x: list['It']", 1, "It contains itself, which no WIT type can"),
-    ("x: int = field(init=False)", 1, "expected a field that __init__ takes"),
-    ("x_1: int", 1, "x_1: expected a field of words that begin with a letter"),
-    ("_x: int", 1, "_x: expected a field of words"),
-    ("x: Empty", 1, "Empty: expected a field; only a case of a union may have none"),
-    ("x: Odd", 4, "expected up to 32 members with the values 1, 2, 4"),
-    ("x: Deep", 10, "set[int] has no WIT type"),
-]
-AROUND = """@dataclass
-class Empty:
-    pass
-class Odd(Flag):
-    A = 5
-class Fine(Enum):
-    A = 1
-@dataclass
-class Deep:
-    inner: dict[str, set[int]]
-@actor
-class It:
-    {field}
-    @export
-    def f(self) -> None: ...
-"""
-FIELD_LINE = 13
-
-
-@pytest.mark.parametrize(("field", "line", "words"), COMPLAINTS, ids=[field for field, _, _ in COMPLAINTS])
-def test_fields_without_a_wit_type(tmp_path: Path, field: str, line: int, words: str) -> None:
-    """Refused with file, line and what is expected."""
-    line = {1: FIELD_LINE, -1: FIELD_LINE - 1}.get(line, line)
-    (told,) = complaints(tmp_path, AROUND.format(field=field))
-
-    assert told.partition(": ")[0].endswith(f".py:{line}")
-    assert words in told
-
-
-def complaints(directory: Path, text: str) -> list[str]:
-    """What is told about an actor; line 1 is the first line of the text."""
-    made = module(directory, "", head=HEAD.strip().replace("\n", ";").replace(";;", ";") + "\n" + text)
-    try:
-        wit.generate(reading.read(reading.find(made)))
-    except reading.ActorError as error:
-        return [shifted(places.told(each)) for each in error.problems]
-    return []
-
-
-def shifted(told: str) -> str:
-    place, _, text = told.partition(": ")
-    file, _, line = place.rpartition(":")
-    return f"{file}:{int(line) - 1}: {text}"
-
-
-METHODS = [
-    ("def f(self, x) -> None: ...", "f: expected a type for x"),
-    ("def f(self, *x: int) -> None: ...", "f: expected a type for x, and a parameter of its own"),
-    ("def f(self): ...", "f: expected the type it returns: -> None, for instance"),
-    ("def f(self) -> set[int]: ...", "set[int] has no WIT type"),
-    ("def f(self, state: int) -> None: ...", "state: expected another name"),
-    ("def F(self) -> None: ...", "F: expected a function of words"),
-    ("@staticmethod\n    def f() -> None: ...", "f: expected a method with self"),
-]
-
-
-@pytest.mark.parametrize(("method", "words"), METHODS, ids=[words for _, words in METHODS])
-def test_methods_that_cannot_be_exported(tmp_path: Path, method: str, words: str) -> None:
-    """Refused with the line of the method, and what is expected."""
-    (told,) = complaints(tmp_path, f"@actor\nclass It:\n    x: int\n    @export\n    {method}\n")
-
-    assert words in told
-    assert told.partition(": ")[0].rpartition(":")[2] in ("4", "5", "6")
-
-
-WHOLES = [
-    ("@actor\nclass It:\n    x: int\n", "It: expected at least one method with @export"),
-    ("class It:\n    x: int\n", "expected one class with @actor, found none"),
-    ("@actor\nclass A:\n    x: int\n@actor\nclass B:\n    x: int\n", "expected one class with @actor, found A, B"),
-    (
-        "@actor(name='tally')\nclass A:\n    x: int\n    @export\n    def f(self) -> None: ...\n",
-        "name='tally': expected a package such as 'example:tally'",
-    ),
-    (
-        "@actor\nclass A:\n    x: int\n    @export\n    def f(self) -> None: ...\n"
-        "    @init\n    def g(self, x: int) -> None: ...\n",
-        "g: expected (self) -> None",
-    ),
-    (
-        "@actor\nclass A:\n    x: int\n    @export\n    def f(self) -> None: ...\n"
-        "    @migrate\n    @staticmethod\n    def g(old: int) -> int: ...\n",
-        "g: expected one static method (old: T) -> A",
-    ),
-    (
-        "@dataclass\nclass R:\n    x: int\n@host('a:b/c')\ndef h(r: R) -> None: ...\n"
-        "@actor\nclass A:\n    x: int\n    @export\n    def f(self) -> None: ...\n",
-        "h: expected a type without a name for the host",
-    ),
-    (
-        "@dataclass\nclass Init:\n    x: int\n"
-        "@actor\nclass A:\n    x: Init\n    @export\n    def f(self) -> None: ...\n",
-        "init: expected another name: something else has it in WIT",
-    ),
-]
-
-
-@pytest.mark.parametrize(("text", "words"), WHOLES, ids=[words for _, words in WHOLES])
-def test_actors_that_cannot_be(tmp_path: Path, text: str, words: str) -> None:
-    """Refused with what is expected."""
-    try:
-        told = complaints(tmp_path, text)
-    except reading.ActorError as error:
-        told = [str(error)]
-
-    assert [words in each for each in told] == [True]
-
-
-def test_everything_is_told_at_once(tmp_path: Path) -> None:
-    """One line for each place."""
-    told = complaints(
-        tmp_path, "@actor\nclass A:\n    x: set[int]\n    @export\n    def f(self, y: object) -> list[Any]: ...\n"
-    )
-
-    assert [each.partition(": ")[0].rpartition(":")[2] for each in told] == ["5", "5", "3"]
-
-
-# -- the command -------------------------------------------------------------------------------------------------------
 
 
 def shows(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

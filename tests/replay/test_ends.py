@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,8 +12,9 @@ import msgspec
 import psutil
 import pytest
 
+from tests.homes import new_home
 from tests.replay.recording import Life
-from tests.system.running import RunningTree, until
+from tests.system.running import RunningTree, running_tree, until
 from theater import cgrf
 from theater.chain import payload, textform
 from theater.values import Tuple
@@ -34,12 +33,12 @@ period: 10s
 @pytest.fixture(scope="module")
 def endless() -> Iterator[list[str]]:
     """The command of a replay that would compute for five minutes."""
-    with tempfile.TemporaryDirectory() as home:
+    with new_home() as home:
         life = Life()
         life.put("wasm", payload.call("test:odd/api.spin", cgrf.encode(Tuple(()))))
         life.put("wasm", payload.result("test:odd/api.spin", life.state, cgrf.encode(Tuple(()))))
-        (Path(home) / "odd.wasm").write_bytes(life.package)
-        with (Path(home) / "odd.chain").open("w", encoding="utf-8", newline="\n") as file:
+        (home / "odd.wasm").write_bytes(life.package)
+        with (home / "odd.chain").open("w", encoding="utf-8", newline="\n") as file:
             textform.write(life.chain, file.write)
         command = [sys.executable, "-m", "supervisor", "replay", f"{home}/odd.chain"]
         yield [*command, "--package", f"{home}/odd.wasm", "--cache", f"{home}/cache", "--json"]
@@ -79,22 +78,22 @@ def test_it_ends_with_the_verb_that_began_it(endless: list[str]) -> None:
     until(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE, "the end of the replay", 5.0)
 
 
-def test_a_guest_with_a_memory_of_its_own_recovers_again_and_again() -> None:
-    """Every life is rebuilt from all lives before it, and the whole history replays."""
-    home = Path(tempfile.mkdtemp(prefix="th"))
-    (home / "odd.wasm").write_bytes(Life().package)
-    tree = RunningTree(home, TREE)
-    try:
-        odd = tree.actor("/odd")
-        counted = [odd.call("count")]
-        for _ in range(3):
-            status = tree.status("/odd")
-            os.kill(status.pid, signal.SIGKILL)
-            tree.wait_incarnation("/odd", status.incarnation + 1)
-            counted.append(odd.call("count"))
+@pytest.fixture
+def tree() -> Iterator[RunningTree]:
+    """One guest that keeps to itself what it knows."""
+    with new_home() as home:
+        (home / "odd.wasm").write_bytes(Life().package)
+        with running_tree(home, TREE) as tree:
+            yield tree
 
-        assert counted == [1, 2, 3, 4]
-        assert "Replay complete" in tree.cli("replay", "/odd")
-    finally:
-        tree.stop()
-        tree.clean_up()
+
+def test_a_guest_with_a_memory_of_its_own_recovers_again_and_again(tree: RunningTree) -> None:
+    """Every life is rebuilt from all lives before it, and the whole history replays."""
+    odd = tree.actor("/odd")
+    counted = [odd.call("count")]
+    for _ in range(3):
+        tree.kill("/odd")
+        counted.append(odd.call("count"))
+
+    assert counted == [1, 2, 3, 4]
+    assert "Replay complete" in tree.cli("replay", "/odd")

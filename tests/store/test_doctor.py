@@ -17,8 +17,7 @@ from supervisor.store.schema import open_for_writing
 from supervisor.store.trimming import trim
 from tests.chain.chains import batch, chain
 from tests.store.conftest import Store
-from tests.store.test_rings import leave_ring
-from tests.store.test_trimming import NOW_NS, keeping
+from tests.store.histories import NOW_NS, keeping, leave_ring
 from theater.chain import ChainEvent, encode_frame, event_hash, payload
 
 EVENTS = chain(30)

@@ -17,9 +17,9 @@ from supervisor.store import importing as importing_module
 from supervisor.store.importing import OURS, THEATER, ImportRefused, import_chain, unfinished
 from supervisor.store.schema import open_for_writing
 from tests.chain.chains import chain, fields, vector_events
-from tests.chain.test_forms import chains
+from tests.chain.strategies import chains
 from tests.store.conftest import Store
-from tests.store.test_trimming import lives
+from tests.store.histories import lives
 from theater.chain import ChainEvent, verify
 from theater.chain.legacy import theater_hash
 

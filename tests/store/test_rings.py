@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import pytest
 
 from supervisor.store import StoreError, StoreReader, StoreWriter, leftovers
@@ -14,6 +12,7 @@ from supervisor.store import rings as rings_module
 from supervisor.store.results import Broken
 from tests.chain.chains import chain, frame
 from tests.store.conftest import Store
+from tests.store.histories import leave_ring
 from theater.chain import ChainEvent
 from theater.ring import DATA_AT, RingWriter
 
@@ -28,22 +27,6 @@ def actor(store: Store) -> str:
     store.append(actor, EVENTS[:10])
     store.stored(actor, 9)
     return actor
-
-
-def leave_ring(
-    store: Store, name: str, actor: str, events: list[ChainEvent], incarnation: int = 1, words: Any = None
-) -> str:
-    """A ring as a worker leaves it."""
-    directory = os.path.join(store.directory, "rings")
-    os.makedirs(directory, exist_ok=True)
-    path = os.path.join(directory, name + ".ring")
-    ring = RingWriter.create(path, 8192, actor_id=actor, incarnation=incarnation)
-    for event in events:
-        ring.append(frame(event))
-    if words is not None:
-        ring.last_words(msgspec.msgpack.encode(words))
-    ring.close()
-    return path
 
 
 def reopened(store: Store) -> Store:

@@ -19,11 +19,9 @@ from supervisor.store.schema import open_for_writing
 from supervisor.store.trimming import give_back, replay_begins, trim
 from tests.chain.chains import batch, chain
 from tests.store.conftest import Store
-from theater.chain import ChainEvent, event_hash, payload
+from tests.store.histories import DAY_NS, NOW_NS, keeping, lives
+from theater.chain import ChainEvent
 from theater.retention import Bounds, Retention
-
-DAY_NS = 86_400 * 10**9
-NOW_NS = 1_000 * DAY_NS
 
 
 def database(directory: Path) -> sqlite3.Connection:
@@ -52,10 +50,6 @@ def fill(
 
 def trimmed(db: sqlite3.Connection, retention: Retention, **other: Any) -> list[Trimmed]:
     return [step for step in trim(db, retention, NOW_NS, **other) if step is not None]
-
-
-def keeping(**bounds: int) -> Retention:
-    return Retention(bounds=Bounds(**bounds))
 
 
 def kept(directory: Path, actor: str = "a") -> list[int]:
@@ -228,22 +222,6 @@ def test_states_of_removed_events_go_but_the_newest(tmp_path: Path) -> None:
 
 
 # -- what replay needs -------------------------------------------------------------------------------------------------
-
-
-def lives(*recovered: str) -> list[ChainEvent]:
-    """A chain of lives of three events each, rebuilt as said."""
-    events: list[ChainEvent] = []
-    for number, how in enumerate(recovered, 1):
-        marker = (
-            ("genesis", payload.genesis("p", "1", "m", b""))
-            if number == 1
-            else ("incarnation", payload.incarnation(number, "p", "1", "m", b"", None, how))
-        )
-        for event_type, data in (marker, ("wasm", b"x"), ("wasm", b"y")):
-            parent = events[-1].hash if events else None
-            digest = event_hash(parent, event_type, data)
-            events.append(ChainEvent(len(events), 0, number, event_type, data, parent, digest))
-    return events
 
 
 def fill_lives(db: sqlite3.Connection, *recovered: str) -> None:

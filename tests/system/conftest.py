@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.homes import new_home
 from tests.system import guests
 from tests.system.running import RunningTree
 
@@ -16,10 +16,9 @@ from tests.system.running import RunningTree
 @pytest.fixture
 def home() -> Iterator[Path]:
     """A directory with a short path (socket names are limited) holding the test guests."""
-    path = Path(tempfile.mkdtemp(prefix="th-"))
-    guests.write_all(path)
-    yield path
-    shutil.rmtree(path, ignore_errors=True)
+    with new_home() as path:
+        guests.write_all(path)
+        yield path
 
 
 @pytest.fixture
@@ -27,12 +26,14 @@ def start(home: Path) -> Iterator[Callable[..., RunningTree]]:
     """Start trees; they are ended when the test is."""
     running: list[RunningTree] = []
 
-    def start_tree(tree: str, *options: str, **more: object) -> RunningTree:
+    def start_tree(tree: str, *options: str, wait: bool = True, **more: Any) -> RunningTree:
         place = home if not running else home / f"t{len(running)}"
         if place != home:
             place.mkdir()
             guests.write_all(place)
-        running.append(RunningTree(place, tree, *options, **more))  # type: ignore[arg-type]
+        running.append(RunningTree(place, tree, *options, wait=False, **more))
+        if wait:
+            running[-1].wait_up()
         return running[-1]
 
     yield start_tree

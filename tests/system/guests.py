@@ -1,4 +1,4 @@
-"""The guests of the system tests, built from text."""
+"""The guests of the system tests, built from text, and trees of them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,36 @@ from pathlib import Path
 
 from tests.guests import wat
 from tests.guests.pack import octets, some, text, u32
+from tests.system.running import RunningTree
+from theater.errors import ActorError
 
 API = "test:counter/api"
 PLAIN = "(state: u32) -> result<tuple<u32>, string>"
+
+
+ONE = """
+version: 1
+name: one
+intensity: 100
+period: 10s
+children:
+  - {id: counter, actor: counter.wasm, grants: {runtime: {}}}
+"""
+
+ORDERED = """
+version: 1
+name: ordered
+strategy: one_for_all
+children:
+  - {id: a, actor: counter.wasm, grants: {runtime: {}}}
+  - id: s
+    supervisor:
+      strategy: rest_for_one
+      children:
+        - {id: b, actor: counter.wasm, grants: {runtime: {}}}
+        - {id: c, actor: counter.wasm, grants: {runtime: {}}}
+  - {id: d, actor: counter.wasm, grants: {runtime: {}}}
+"""
 
 
 @cache
@@ -54,3 +81,12 @@ def write_all(home: Path) -> None:
     """Write every guest into a directory."""
     for name, build in GUESTS.items():
         (home / name).write_bytes(build())
+
+
+def call_spin(tree: RunningTree, path: str = "/counter") -> None:
+    """Call the counter's function that never returns; it must end in an error."""
+    try:
+        tree.actor(path).call("spin", (), timeout=60)
+    except ActorError:
+        return
+    raise AssertionError("spin has returned")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,6 +25,8 @@ DEADLINE_S = 20.0
 PAUSE_S = 0.002
 
 T = TypeVar("T")
+Start = Callable[..., "RunningTree"]
+"""The fixture ``start``."""
 
 
 def until(fact: Callable[[], T], what: str, deadline_s: float = DEADLINE_S) -> T:
@@ -125,6 +129,22 @@ class RunningTree:
 
         return until(there, f"incarnation {number} of {path}")
 
+    def kill(self, path: str) -> None:
+        """SIGKILL the actor's worker and wait for the next one."""
+        before = self.status(path)
+        os.kill(before.pid, signal.SIGKILL)
+        self.wait_incarnation(path, before.incarnation + 1)
+
+    def log_lines(self, *events: str) -> list[dict[str, Any]]:
+        """The supervisor's log, or its lines of these events; a line that is just being written is none yet."""
+        whole, _, _ = (self.store_dir / "logs.jsonl").read_bytes().rpartition(b"\n")
+        lines = [json.loads(line) for line in whole.splitlines()]
+        return [line for line in lines if not events or line["event"] in events]
+
+    def ended(self) -> list[str]:
+        """Paths of the actors whose ends are in the log, in order."""
+        return [line["actor"] for line in self.log_lines("ended")]
+
     def cli(self, *arguments: str, check: int | None = 0, deadline_s: float = 60.0) -> str:
         """Run one command line verb; return what it printed on standard output."""
         done = subprocess.run(
@@ -173,3 +193,15 @@ class RunningTree:
                 psutil.Process(pid).wait(DEADLINE_S)
             except psutil.NoSuchProcess:
                 pass
+
+
+@contextmanager
+def running_tree(home: Path, tree: str, *options: str, **popen: Any) -> Iterator[RunningTree]:
+    """A tree that is up, and is stopped in order afterwards; if the test fails or it does not stop, it is killed."""
+    running = RunningTree(home, tree, *options, wait=False, **popen)
+    try:
+        running.wait_up()
+        yield running
+        running.stop()
+    finally:
+        running.clean_up()

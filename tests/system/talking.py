@@ -5,11 +5,14 @@ from __future__ import annotations
 import itertools
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.system.running import RunningTree, until
+from tests.homes import new_home
+from tests.system.noting import Noting
+from tests.system.running import RunningTree, running_tree, until
 from theater.errors import ActorError
 from theater.values import Tuple, Value
 
@@ -56,23 +59,19 @@ children:
 _numbers = itertools.count(1)
 
 
-def start(home: Path) -> RunningTree:
+@contextmanager
+def talking_tree() -> Iterator[RunningTree]:
     """The tree, up."""
-    shutil.copy(GUESTS / "talker.wasm", home)
-    return RunningTree(home, TREE)
+    with new_home() as home:
+        shutil.copy(GUESTS / "talker.wasm", home)
+        with running_tree(home, TREE) as tree:
+            yield tree
 
 
-class Talker:
+class Talker(Noting):
     """One actor of the tree."""
 
-    def __init__(self, tree: RunningTree, path: str) -> None:
-        self.tree = tree
-        self.path = path
-        self.actor = tree.actor(path)
-
-    def ask(self, function: str, *arguments: Any, timeout: float = 15.0) -> Any:
-        """Have it do something; its answer."""
-        return self.actor.call(f"{API}.{function}", arguments, timeout=timeout)
+    api = f"{API}."
 
     def refused(self, function: str, *arguments: Any) -> str:
         """The error it got."""
@@ -107,17 +106,6 @@ class Talker:
             return found[0]
 
         return answer
-
-    def notes(self) -> list[str]:
-        """What it was told."""
-        return list(self.ask("notes"))
-
-    def wait_notes(self, *expected: str) -> None:
-        until(lambda: self.notes() == list(expected), f"the notes {expected}, not {self.notes()}", 10)
-
-    @property
-    def id(self) -> str:
-        return str(self.actor.actor_id)
 
 
 class Talk:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -52,9 +50,7 @@ def made(tree: RunningTree) -> str:
 def test_a_content_outlives_worker_and_supervisor(tree: RunningTree) -> None:
     """Killed with SIGKILL, both of them, right after the answer."""
     store = made(tree)
-    status = tree.status("/owner")
-    os.kill(status.pid, signal.SIGKILL)
-    tree.wait_incarnation("/owner", status.incarnation + 1)
+    tree.kill("/owner")
     assert ask(tree, "/owner", "get", store, REF) == bytes_of(DATA)
 
     tree.process.kill()

@@ -6,7 +6,6 @@ import os
 import random
 import shutil
 import signal
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -17,8 +16,7 @@ import psutil
 import pytest
 
 from supervisor.store import StoreReader
-from tests.system import guests
-from tests.system.running import RunningTree, until, wait_gone
+from tests.system.running import RunningTree, running_tree, until, wait_gone
 from theater.chain import payloads
 from theater.errors import ActorError, OperationTimeout
 
@@ -33,17 +31,12 @@ DEATHS = int(os.environ.get("THEATER_CRASH_ROOTS", "4"))
 
 
 @pytest.fixture
-def tree() -> Iterator[RunningTree]:
+def tree(home: Path) -> Iterator[RunningTree]:
     """A counter of each kind."""
-    home = Path(tempfile.mkdtemp(prefix="th"))
-    guests.write_all(home)
-    running = RunningTree(home, TREE)
-    yield running
-    if running.process.poll() is None:
-        running.process.send_signal(signal.SIGCONT)
-    running.stop()
-    running.clean_up()
-    shutil.rmtree(home, ignore_errors=True)
+    with running_tree(home, TREE) as tree:
+        yield tree
+        if tree.process.poll() is None:
+            tree.process.send_signal(signal.SIGCONT)
 
 
 def bumps_stored(tree: RunningTree, path: str) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.system import guests
-from tests.system.running import RunningTree
+from tests.system.running import RunningTree, running_tree
 from theater.chain import payloads
 
 TREE = """
@@ -30,16 +28,12 @@ children:
 
 
 @pytest.fixture
-def tree() -> Iterator[RunningTree]:
+def tree(home: Path) -> Iterator[RunningTree]:
     """A counter that was called ten times."""
-    home = Path(tempfile.mkdtemp(prefix="th"))
-    guests.write_all(home)
-    running = RunningTree(home, TREE)
-    for _ in range(10):
-        running.actor("/counter").call("bump", (1,))
-    yield running
-    running.stop()
-    running.clean_up()
+    with running_tree(home, TREE) as tree:
+        for _ in range(10):
+            tree.actor("/counter").call("bump", (1,))
+        yield tree
 
 
 def fork(tree: RunningTree, actor: str, at: object, name: str, **more: Any) -> Any:

@@ -6,7 +6,6 @@ import http.client
 import os
 import signal
 import socket
-import tempfile
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +17,8 @@ import pytest
 from tests.component.web import web
 from tests.guests import wat
 from tests.guests.pack import u32
-from tests.system.running import RunningTree, until
+from tests.ports import free_port
+from tests.system.running import RunningTree, running_tree, until
 from theater import cgrf, types, values
 from theater.errors import InternalError, UnexpectedError
 
@@ -52,23 +52,17 @@ def _pack_guest() -> bytes:
 
 @pytest.fixture
 def port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_port()
 
 
 @pytest.fixture
-def tree(port: int) -> Iterator[RunningTree]:
+def tree(port: int, home: Path) -> Iterator[RunningTree]:
     """A component on a port, a module with a handler that knows the state, and one without a handler."""
-    home = Path(tempfile.mkdtemp(prefix="th"))
     (home / "it.wat").write_text(web())
     (home / "pack.wasm").write_bytes(_pack_guest())
     (home / "bare.wasm").write_bytes(wat.build([wat.starts(u32(0))]))
-    running = RunningTree(home, TREE.replace("PORT", str(port)))
-    yield running
-    running.stop()
-    running.clean_up()
+    with running_tree(home, TREE.replace("PORT", str(port))) as tree:
+        yield tree
 
 
 def _ask(port: int, method: str = "GET", path: str = "/", **how: Any) -> tuple[int, bytes]:

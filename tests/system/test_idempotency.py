@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.system import guests
-from tests.system.running import RunningTree, is_running, until
+from tests.system.running import RunningTree, is_running, running_tree, until
 from theater.errors import InternalError, SerializationError, UnexpectedError
 
 TREE = """
@@ -26,20 +22,10 @@ children:
 
 
 @pytest.fixture
-def tree() -> Iterator[RunningTree]:
+def tree(home: Path) -> Iterator[RunningTree]:
     """Counters that go on where they were."""
-    home = Path(tempfile.mkdtemp(prefix="th"))
-    guests.write_all(home)
-    running = RunningTree(home, TREE)
-    yield running
-    running.stop()
-    running.clean_up()
-
-
-def kill(tree: RunningTree, path: str) -> None:
-    status = tree.status(path)
-    os.kill(status.pid, signal.SIGKILL)
-    tree.wait_incarnation(path, status.incarnation + 1)
+    with running_tree(home, TREE) as tree:
+        yield tree
 
 
 def test_a_repeated_key_gets_the_recorded_answer(tree: RunningTree) -> None:
@@ -80,7 +66,7 @@ def test_keys_are_known_to_the_next_incarnation(tree: RunningTree, path: str) ->
     """After a SIGKILL of the worker, and of the supervisor; a call that trapped is executed again."""
     actor = tree.actor(path)
     actor.call("bump", (1,), idempotency_key="a")
-    kill(tree, path)
+    tree.kill(path)
     assert actor.call("bump", (1,), idempotency_key="a") == 1
     for _ in range(2):
         incarnation = tree.status(path).incarnation

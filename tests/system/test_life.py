@@ -6,46 +6,13 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from tests.system.running import RunningTree, is_running, until
+from tests.system.guests import ONE, ORDERED, call_spin
+from tests.system.running import Start, is_running, until
 from theater.errors import ActorError, ChannelClosed, InternalError
-
-Start = Callable[..., RunningTree]
-
-ONE = """
-version: 1
-name: one
-intensity: 100
-period: 10s
-children:
-  - {id: counter, actor: counter.wasm, grants: {runtime: {}}}
-"""
-
-ORDERED = """
-version: 1
-name: ordered
-strategy: one_for_all
-children:
-  - {id: a, actor: counter.wasm, grants: {runtime: {}}}
-  - id: s
-    supervisor:
-      strategy: rest_for_one
-      children:
-        - {id: b, actor: counter.wasm, grants: {runtime: {}}}
-        - {id: c, actor: counter.wasm, grants: {runtime: {}}}
-  - {id: d, actor: counter.wasm, grants: {runtime: {}}}
-"""
-
-
-def logged(tree: RunningTree, *events: str) -> list[str]:
-    """Paths of the actors in the log lines of these events, in order."""
-    import json
-
-    lines = [json.loads(line) for line in (tree.store_dir / "logs.jsonl").read_text().splitlines()]
-    return [line["actor"] for line in lines if line["event"] in events]
 
 
 def kill(pid: int, number: signal.Signals) -> None:
@@ -57,12 +24,6 @@ def kill(pid: int, number: signal.Signals) -> None:
         return not is_running(pid)
 
     until(gone, f"process {pid} to die of {number.name}")
-
-
-def call_spin(tree: RunningTree) -> None:
-    """Call a function that never returns; it must end in an error."""
-    with pytest.raises(ActorError):
-        tree.actor("/counter").call("spin")
 
 
 def test_a_tree_comes_up_answers_and_stops_in_order(start: Start) -> None:
@@ -85,7 +46,7 @@ def test_stop_goes_backwards_through_the_tree(start: Start) -> None:
     tree = start(ORDERED)
 
     assert tree.stop() == 0
-    assert logged(tree, "ended") == ["/d", "/s/c", "/s/b", "/a"]
+    assert tree.ended() == ["/d", "/s/c", "/s/b", "/a"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT])
@@ -98,7 +59,7 @@ def test_a_worker_killed_from_outside_comes_back(start: Start, number: signal.Si
     tree.wait_incarnation("/counter", 2)
 
     assert tree.actor("/counter").call("bump", (2,)) == 2
-    assert logged(tree, "ended") == ["/counter"]
+    assert tree.ended() == ["/counter"]
 
 
 def test_a_stopped_worker_is_found_by_its_heartbeat(start: Start) -> None:
@@ -213,14 +174,11 @@ def test_a_second_signal_forces_the_end(start: Start) -> None:
 
 def test_guest_log_lines_arrive_with_actor_and_incarnation(start: Start) -> None:
     """runtime.log goes upward as a record."""
-    import json
-
     tree = start(ONE)
     tree.actor("/counter").call("log")
 
-    def lines() -> list[dict[str, object]]:
-        text = (tree.store_dir / "logs.jsonl").read_text()
-        return [json.loads(line) for line in text.splitlines() if "hello from the guest" in line]
+    def lines() -> list[dict[str, Any]]:
+        return [line for line in tree.log_lines() if "hello from the guest" in str(line)]
 
     line = until(lines, "the log line")[0]
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +11,9 @@ import pytest
 
 from tests.guests import wat
 from tests.guests.pack import none, ok, text, tup, u32
+from tests.homes import new_home
 from tests.system import guests
-from tests.system.running import RunningTree, until
+from tests.system.running import RunningTree, running_tree, until
 from theater.chain import payloads
 from theater.errors import ActorError, InternalError, LimitExceeded, OperationTimeout
 
@@ -77,15 +76,13 @@ def limited() -> bytes:
 @pytest.fixture(scope="module")
 def tree() -> Iterator[RunningTree]:
     """One actor for each limit."""
-    home = Path(tempfile.mkdtemp(prefix="th-"))
-    guests.write_all(home)
-    (home / "limited.wasm").write_bytes(limited())
-    (home / "child.toml").write_text('name = "child"\npackage = "bare.wasm"\n')
-    (home / "bare.wasm").write_bytes(wat.build(functions=[wat.starts(u32(0))]))
-    running = RunningTree(home, tree_of(LIMITS))
-    yield running
-    running.clean_up()
-    shutil.rmtree(home, ignore_errors=True)
+    with new_home() as home:
+        guests.write_all(home)
+        (home / "limited.wasm").write_bytes(limited())
+        (home / "child.toml").write_text('name = "child"\npackage = "bare.wasm"\n')
+        (home / "bare.wasm").write_bytes(wat.build(functions=[wat.starts(u32(0))]))
+        with running_tree(home, tree_of(LIMITS)) as tree:
+            yield tree
 
 
 def limit_events(tree: RunningTree, path: str) -> list[str]:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.guests import wat
 from tests.guests.pack import u32
+from tests.homes import new_home
 from tests.system import linking
-from tests.system.running import RunningTree, until
+from tests.system.running import RunningTree, running_tree, until
 from theater.chain import payloads
 from theater.errors import ActorError, InternalError
 
@@ -95,16 +93,14 @@ def _natural(params: Any) -> tuple[Any, ...]:
 @pytest.fixture(scope="module")
 def tree() -> Iterator[RunningTree]:
     """One tree for all tests here; every test begins with fresh incarnations where it needs them."""
-    home = Path(tempfile.mkdtemp(prefix="th-"))
-    (home / "linker.wasm").write_bytes(linking.linker())
-    (home / "to_nobody.wasm").write_bytes(linking.linker("/nobody"))
-    (home / "to_a.wasm").write_bytes(linking.linker("/a"))
-    (home / "plain.wasm").write_bytes(plain())
-    (home / "child.toml").write_text(CHILD)
-    running = RunningTree(home, TREE)
-    yield running
-    running.clean_up()
-    shutil.rmtree(home, ignore_errors=True)
+    with new_home() as home:
+        (home / "linker.wasm").write_bytes(linking.linker())
+        (home / "to_nobody.wasm").write_bytes(linking.linker("/nobody"))
+        (home / "to_a.wasm").write_bytes(linking.linker("/a"))
+        (home / "plain.wasm").write_bytes(plain())
+        (home / "child.toml").write_text(CHILD)
+        with running_tree(home, TREE) as tree:
+            yield tree
 
 
 @pytest.fixture

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +12,8 @@ import pytest
 
 from tests.guests import wat
 from tests.guests.pack import Value, encode, listed, octets, ok, text, tup, u32, u64, variant
-from tests.system.running import RunningTree, until, wait_gone
+from tests.system.running import Start, until, wait_gone
 
-Start = Callable[..., RunningTree]
 API = "test:local/api"
 PLAIN = "(state: u32) -> result<tuple<u32>, string>"
 TICK = "theater:simple/timer.handle-tick"
@@ -49,10 +46,6 @@ def keeps(*before: wat.Behaviour) -> list[wat.Behaviour]:
         (return (call $answer (i32.const {{0}}) (i32.const {len(whole)}) (local.get $at) (local.get $len)
           (i32.const 0)))"""
     return [*before, wat.Behaviour(same, (whole,))]
-
-
-def logged(tree: RunningTree) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (tree.store_dir / "logs.jsonl").read_text().splitlines()]
 
 
 # -- timer -------------------------------------------------------------------------------------------------------------
@@ -108,7 +101,7 @@ def test_a_tick_that_fails_ends_the_timer_and_not_the_actor(start: Start, home: 
     tree = start(tree_of("it.wasm", "{timer: {}}"))
 
     def line() -> Any:
-        return [each for each in logged(tree) if "has ended, because its tick failed" in str(each)]
+        return [each for each in tree.log_lines() if "has ended, because its tick failed" in str(each)]
 
     assert "cannot" in str(until(line, "the line in the log"))
     failed = tree.actor("/it").get_metrics().operation_metrics.failed_operations
@@ -160,7 +153,7 @@ def test_a_loop_may_end_itself(start: Start, home: Path) -> None:
     """With err(string); the log has the text."""
     (home / "it.wasm").write_bytes(looping(counts(variant("turn", "err", 1, text("had enough")))))
     tree = start(tree_of("it.wasm", "{loop: {}}"))
-    until(lambda: "the loop has ended: had enough" in str(logged(tree)), "the line in the log")
+    until(lambda: "the loop has ended: had enough" in str(tree.log_lines()), "the line in the log")
 
     assert tree.actor("/it").get_state() == 1
 

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
-import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
-from supervisor.kits import clang
-from tests.examples.test_guest_builds import is_committed_compiler
 from tests.system import talking
 from tests.system.running import RunningTree, until
-from tests.system.talking import GUESTS, Talk, Talker
+from tests.system.talking import Talk, Talker
 from theater.errors import NotFound
 from theater.values import U32
 
@@ -26,11 +21,8 @@ from theater.values import U32
 @pytest.fixture(scope="module")
 def tree() -> Iterator[RunningTree]:
     """One tree for all tests here."""
-    home = Path(tempfile.mkdtemp(prefix="th-"))
-    running = talking.start(home)
-    yield running
-    running.clean_up()
-    shutil.rmtree(home, ignore_errors=True)
+    with talking.talking_tree() as tree:
+        yield tree
 
 
 @pytest.fixture
@@ -42,15 +34,6 @@ def talk(tree: RunningTree) -> Talk:
 def pair(talk: Talk) -> tuple[Talker, Talker]:
     """Two that know nothing of each other."""
     return talk.talker(), talk.talker()
-
-
-def test_the_guest_is_what_its_source_builds(tmp_path: Path) -> None:
-    """Byte for byte, with the compiler that built it."""
-    if not is_committed_compiler():
-        pytest.skip(f"needs ziglang {clang.ZIGLANG}, which built the committed modules")
-    clang.build(GUESTS / "talker.c", tmp_path / "built.wasm")
-
-    assert (tmp_path / "built.wasm").read_bytes() == (GUESTS / "talker.wasm").read_bytes()
 
 
 # -- messages ----------------------------------------------------------------------------------------------------

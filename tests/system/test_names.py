@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
-import tempfile
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -23,11 +20,8 @@ from theater.values import U32, UNIT, String, Tuple
 @pytest.fixture(scope="module")
 def tree() -> Iterator[RunningTree]:
     """One tree for all tests here."""
-    home = Path(tempfile.mkdtemp(prefix="th-"))
-    running = talking.start(home)
-    yield running
-    running.clean_up()
-    shutil.rmtree(home, ignore_errors=True)
+    with talking.talking_tree() as tree:
+        yield tree
 
 
 @pytest.fixture

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,8 +11,9 @@ import pytest
 
 from tests.guests import wat
 from tests.guests.pack import none, text, tup, u32
+from tests.homes import new_home
 from tests.system import guests
-from tests.system.running import RunningTree
+from tests.system.running import RunningTree, running_tree
 from theater.chain import payloads
 from theater.errors import InternalError
 
@@ -53,8 +52,15 @@ HIRE = "(state: u32) -> result<tuple<u32>, string>"
 @pytest.fixture(scope="module")
 def tree() -> Iterator[RunningTree]:
     """Three parents that hold, or pass on, more and less."""
-    home = Path(tempfile.mkdtemp(prefix="th-"))
-    guests.write_all(home)
+    with new_home() as home:
+        guests.write_all(home)
+        _write_family(home)
+        _write_keeper(home)
+        with running_tree(home, TREE) as tree:
+            yield tree
+
+
+def _write_family(home: Path) -> None:
     spawn = wat.calls(wat.SPAWN, tup(text("child.toml"), none(), none()))
     hires = [
         wat.Function("test:permits/api.hire", HIRE, [spawn, wat.returns(wat.ok(u32(1)))]),
@@ -62,6 +68,10 @@ def tree() -> Iterator[RunningTree]:
     ]
     (home / "parent.wasm").write_bytes(wat.build(functions=[wat.starts(u32(0)), *hires], imports=[wat.SPAWN]))
     (home / "child.toml").write_text(CHILD)
+
+
+def _write_keeper(home: Path) -> None:
+    """It has a directory, and can hire a reader of what is in it."""
     (home / "data" / "sub").mkdir(parents=True)
     (home / "data" / "sub" / "file").write_text("granted")
     (home / "file").write_text("the operator's")
@@ -72,10 +82,6 @@ def tree() -> Iterator[RunningTree]:
     spawn = wat.calls(wat.SPAWN, tup(text("reader.toml"), none(), none()))
     hire = wat.Function("test:permits/api.hire", HIRE, [spawn, wat.returns(wat.ok(u32(1)))])
     (home / "keeper.wasm").write_bytes(wat.build(functions=[wat.starts(u32(0)), hire], imports=[wat.SPAWN]))
-    running = RunningTree(home, TREE)
-    yield running
-    running.clean_up()
-    shutil.rmtree(home, ignore_errors=True)
 
 
 def explained(tree: RunningTree, path: str) -> dict[str, Any]:

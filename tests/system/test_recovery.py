@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -17,7 +16,7 @@ import pytest
 
 from tests.system import guests
 from tests.system.frozen import Frozen
-from tests.system.running import RunningTree, is_running, until
+from tests.system.running import RunningTree, is_running, running_tree, until
 from theater.errors import ActorError, ChannelClosed, InternalError, OperationTimeout, UnexpectedError
 
 TREE = """
@@ -34,21 +33,10 @@ children:
 
 
 @pytest.fixture
-def tree() -> Iterator[RunningTree]:
+def tree(home: Path) -> Iterator[RunningTree]:
     """A tree of counters that come back in different ways."""
-    home = Path(tempfile.mkdtemp(prefix="th"))
-    guests.write_all(home)
-    running = RunningTree(home, TREE)
-    yield running
-    running.stop()
-    running.clean_up()
-
-
-def kill(tree: RunningTree, path: str) -> None:
-    """SIGKILL the worker and wait for the next one."""
-    before = tree.status(path)
-    os.kill(before.pid, signal.SIGKILL)
-    tree.wait_incarnation(path, before.incarnation + 1)
+    with running_tree(home, TREE) as tree:
+        yield tree
 
 
 def next_life(tree: RunningTree, path: str, number: int) -> Any:
@@ -65,8 +53,8 @@ def test_last_goes_on_from_the_committed_state(tree: RunningTree) -> None:
     last = tree.actor("/last")
     for _ in range(10):
         last.call("bump", (1,))
-    kill(tree, "/last")
-    kill(tree, "/last")
+    tree.kill("/last")
+    tree.kill("/last")
 
     assert last.call("bump", (1,)) == 11
 
@@ -75,7 +63,7 @@ def test_initial_begins_anew(tree: RunningTree) -> None:
     """As OTP would."""
     initial = tree.actor("/initial")
     initial.call("bump", (1,))
-    kill(tree, "/initial")
+    tree.kill("/initial")
 
     assert initial.call("bump", (1,)) == 1
 
@@ -98,8 +86,8 @@ def test_replay_computes_the_state_anew(tree: RunningTree) -> None:
     for _ in range(10):
         replayed.call("bump", (1,))
     replayed.call("log")  # sets 7; what the host answered comes from the record
-    kill(tree, "/replayed")
-    kill(tree, "/replayed")
+    tree.kill("/replayed")
+    tree.kill("/replayed")
     assert replayed.call("bump", (1,)) == 8
 
     incarnation = tree.status("/replayed").incarnation
@@ -110,7 +98,7 @@ def test_replay_computes_the_state_anew(tree: RunningTree) -> None:
 
     with pytest.raises(OperationTimeout):
         replayed.call("spin", timeout=0.05)
-    kill(tree, "/replayed")
+    tree.kill("/replayed")
     assert replayed.call("bump", (1,)) == 10
     said = tree.cli("events", "/replayed", "--type", "incarnation", "--output", "jsonl")
     assert said.count("replay") >= 4
@@ -259,18 +247,12 @@ children:
 """
 
 
-def test_poison_does_not_use_up_the_restart_intensity() -> None:
+def test_poison_does_not_use_up_the_restart_intensity(home: Path) -> None:
     """Five crashes in the same operation, under a supervisor that forgives one in a minute."""
-    home = Path(tempfile.mkdtemp(prefix="th"))
-    guests.write_all(home)
-    tree = RunningTree(home, POISON)
-    try:
+    with running_tree(home, POISON) as tree:
         for number in range(2, 7):
             with pytest.raises(InternalError):
                 tree.actor("/careful").call("trap")
             tree.wait_incarnation("/careful", number)
         with pytest.raises(UnexpectedError, match="dead letter"):
             tree.actor("/careful").call("trap")
-    finally:
-        tree.stop()
-        tree.clean_up()

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import signal
-import tempfile
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from tests.examples.terminal import steps, terminal_beside
 from tests.system import guests
-from tests.system.running import RunningTree
+from tests.system.running import RunningTree, running_tree
 from theater.errors import InternalError, OperationTimeout
 
 ROOT = Path(__file__).parents[2]
@@ -28,30 +27,27 @@ children:
 
 
 @pytest.fixture
-def tree() -> Iterator[RunningTree]:
+def tree(home: Path) -> Iterator[RunningTree]:
     """A counter that has lived through everything that can happen to one."""
-    home = Path(tempfile.mkdtemp(prefix="th"))
-    guests.write_all(home)
-    running = RunningTree(home, TREE)
-    counter = running.actor("/counter")
+    with running_tree(home, TREE) as tree:
+        live_through_everything(tree)
+        yield tree
+
+
+def live_through_everything(tree: RunningTree) -> None:
+    counter = tree.actor("/counter")
     for by in (1, 2, 3):
         counter.call("bump", (by,))
     counter.call("log")
     for function in ("fail", "trap", "spin"):
         with pytest.raises(InternalError):
             counter.call(function)
-        running.wait_incarnation("/counter", 1)
+        tree.wait_incarnation("/counter", 1)
         counter.call("bump", (1,))
     with pytest.raises(OperationTimeout):
         counter.call("spin", timeout=0.05)
-    status = running.status("/counter")
-    os.kill(status.pid, signal.SIGKILL)
-    running.wait_incarnation("/counter", status.incarnation + 1)
+    tree.kill("/counter")
     counter.call("bump", (1,))
-    yield running
-    running.stop()
-    running.clean_up()
-    shutil.rmtree(home, ignore_errors=True)
 
 
 def test_it_verifies_a_running_actor_and_a_stopped_tree(tree: RunningTree) -> None:
@@ -118,9 +114,6 @@ def test_a_new_package_is_rehearsed(tree: RunningTree) -> None:
 )
 def test_a_file_that_is_no_chain(tmp_path: Path, content: bytes, problem: str) -> None:
     """Named, never a traceback."""
-    import subprocess
-    import sys
-
     file = tmp_path / "chain"
     file.write_bytes(content)
     package = str(ROOT / "examples" / "counter" / "counter.wasm")
@@ -137,15 +130,11 @@ def test_a_file_that_is_no_chain(tmp_path: Path, content: bytes, problem: str) -
 
 
 @pytest.mark.parametrize("name", ["hello", "counter", "bank", "nested"])
-def test_the_examples_replay(name: str, tmp_path: Path) -> None:
+def test_the_examples_replay(name: str) -> None:
     """Every actor of an example, after what its README does."""
-    from tests.examples.test_example_runs import Terminal, steps
-
-    home = Path(tempfile.mkdtemp(prefix="th-"))
-    shutil.copytree(ROOT / "examples" / name, home / "example")
-    terminal = Terminal(home)
-    try:
-        for command, _ in steps(home / "example" / "README.md"):
+    example = ROOT / "examples" / name
+    with terminal_beside(example) as terminal:
+        for command, _ in steps(example / "README.md"):
             if command.startswith(("theater start", "theater call", "theater stop")):
                 terminal.run(command)
         code, actors = terminal.run("theater verify --tree tree.yaml --output jsonl")
@@ -154,6 +143,3 @@ def test_the_examples_replay(name: str, tmp_path: Path) -> None:
         for path in paths:
             code, said = terminal.run(f"theater replay {path} --tree tree.yaml")
             assert code == 0, said
-    finally:
-        terminal.close()
-        shutil.rmtree(home, ignore_errors=True)

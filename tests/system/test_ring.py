@@ -10,19 +10,16 @@ import random
 import select
 import shutil
 import signal
-import tempfile
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from supervisor.kits import clang
 from supervisor.store import StoreReader
-from tests.examples.test_guest_builds import is_committed_compiler
-from tests.system.running import RunningTree, until
+from tests.homes import new_home
+from tests.system.running import RunningTree, running_tree, until
 from tests.system.talking import GUESTS
 from theater import cgrf
 from theater.chain import payloads
@@ -133,22 +130,11 @@ class Ring:
 
 @pytest.fixture
 def tree() -> Iterator[RunningTree]:
-    home = Path(tempfile.mkdtemp(prefix="th-"))
-    shutil.copy(GUESTS / "ring.wasm", home)
-    members = [MEMBER.format(number=number, next=(number + 1) % MEMBERS) for number in range(MEMBERS)]
-    running = RunningTree(home, HEAD + "".join(members))
-    yield running
-    running.clean_up()
-    shutil.rmtree(home, ignore_errors=True)
-
-
-def test_the_guest_is_what_its_source_builds(tmp_path: Path) -> None:
-    """Byte for byte, with the compiler that built it."""
-    if not is_committed_compiler():
-        pytest.skip(f"needs ziglang {clang.ZIGLANG}, which built the committed modules")
-    clang.build(GUESTS / "ring.c", tmp_path / "built.wasm")
-
-    assert (tmp_path / "built.wasm").read_bytes() == (GUESTS / "ring.wasm").read_bytes()
+    with new_home() as home:
+        shutil.copy(GUESTS / "ring.wasm", home)
+        members = [MEMBER.format(number=number, next=(number + 1) % MEMBERS) for number in range(MEMBERS)]
+        with running_tree(home, HEAD + "".join(members)) as tree:
+            yield tree
 
 
 def test_no_token_comes_twice_or_to_a_later_life(tree: RunningTree) -> None:

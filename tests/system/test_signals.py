@@ -13,28 +13,19 @@ import socket
 import subprocess
 import termios
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.system.running import DEADLINE_S, RunningTree, is_running, until
-from tests.system.test_life import ONE, ORDERED, call_spin, logged
+from tests.system.guests import ONE, ORDERED, call_spin
+from tests.system.running import DEADLINE_S, RunningTree, Start, is_running, until
 from theater.errors import ActorError
 from theater.rundir import NotRunning
-
-Start = Callable[..., RunningTree]
 
 BACKWARDS = ["/d", "/s/c", "/s/b", "/a"]
 SPINNING_START = ONE.replace("counter.wasm", "spinning_init.wasm")
 CTRL_C = b"\x03"
-
-
-def lines(tree: RunningTree, event: str) -> list[dict[str, Any]]:
-    """The log's lines of one event."""
-    text = (tree.store_dir / "logs.jsonl").read_text()
-    return [line for line in map(json.loads, text.splitlines()) if line["event"] == event]
 
 
 def assert_nothing_left(tree: RunningTree, workers: list[int]) -> None:
@@ -58,9 +49,9 @@ def test_a_hangup_is_logged_and_nothing_else(start: Start) -> None:
     tree = start(ONE, start_new_session=True)
     before = tree.pid("/counter")
     tree.process.send_signal(signal.SIGHUP)
-    until(lambda: lines(tree, "signal_ignored"), "the signal to be logged")
+    until(lambda: tree.log_lines("signal_ignored"), "the signal to be logged")
     os.killpg(tree.process.pid, signal.SIGHUP)
-    until(lambda: len(lines(tree, "signal_ignored")) == 2, "the second one")
+    until(lambda: len(tree.log_lines("signal_ignored")) == 2, "the second one")
 
     assert tree.actor("/counter").call("bump", (1,)) == 1
     assert tree.pid("/counter") == before
@@ -95,7 +86,7 @@ def test_a_stop_in_the_middle_of_a_start_takes_back_what_is_up(start: Start, ste
     assert tree.stop() == 0
     assert_nothing_left(tree, workers)
     if step == "first":
-        assert logged(tree, "ended") == BACKWARDS
+        assert tree.ended() == BACKWARDS
 
 
 # -- the whole process group -------------------------------------------------------------------------------------------
@@ -109,7 +100,7 @@ def test_a_signal_to_the_process_group_stops_in_order(start: Start, number: sign
     os.killpg(tree.process.pid, number)
 
     assert tree.process.wait(DEADLINE_S) == 0
-    ended = [(line["actor"], line["cause"]) for line in lines(tree, "ended")]
+    ended = [(line["actor"], line["cause"]) for line in tree.log_lines("ended")]
     assert ended == [(path, "stopped") for path in BACKWARDS]
     assert_nothing_left(tree, workers)
 
@@ -121,12 +112,12 @@ def test_a_second_signal_to_the_process_group_forces(start: Start) -> None:
     caller.start()
     until(lambda: tree.status("/counter").operation, "the call to run")
     os.killpg(tree.process.pid, signal.SIGINT)
-    until(lambda: lines(tree, "stopping"), "the stop to begin")
+    until(lambda: tree.log_lines("stopping"), "the stop to begin")
     os.killpg(tree.process.pid, signal.SIGINT)
 
     assert tree.process.wait(DEADLINE_S) == 1
     caller.join(DEADLINE_S)
-    assert [line["cause"] for line in lines(tree, "ended")] == ["killed"]
+    assert [line["cause"] for line in tree.log_lines("ended")] == ["killed"]
     assert "1 worker(s) had to be killed" in tree.said.read_text()
 
 
@@ -247,4 +238,4 @@ def test_on_a_terminal_the_log_is_for_people_and_ctrl_c_stops_in_order(start: St
     assert re.search(r"info +\] ended +.*actor=/a\b", shown)
     assert '{"' not in shown
     assert "Traceback" not in shown
-    assert logged(tree, "ended") == BACKWARDS
+    assert tree.ended() == BACKWARDS

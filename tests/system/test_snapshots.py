@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,8 +11,7 @@ import msgspec
 import pytest
 
 from supervisor.store import StoreReader
-from tests.system import guests
-from tests.system.running import RunningTree, until, wait_gone
+from tests.system.running import RunningTree, running_tree, until, wait_gone
 from theater.chain import payloads
 
 TREE = """
@@ -29,14 +27,10 @@ retention: {events: 10, every: 100ms}
 
 
 @pytest.fixture
-def tree() -> Iterator[RunningTree]:
+def tree(home: Path) -> Iterator[RunningTree]:
     """Counters with snapshots, of which little is kept."""
-    home = Path(tempfile.mkdtemp(prefix="th"))
-    guests.write_all(home)
-    running = RunningTree(home, TREE.rpartition("retention")[0])
-    yield running
-    running.stop()
-    running.clean_up()
+    with running_tree(home, TREE.rpartition("retention")[0]) as tree:
+        yield tree
 
 
 def snapshots(tree: RunningTree, path: str) -> list[int]:

@@ -6,11 +6,12 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.homes import new_home
 
 ROOT = Path(__file__).resolve().parents[2]
 UNGRANTED = "version: 1\nchildren:\n  - id: a\n    actor: hello.wasm\n"
@@ -19,13 +20,12 @@ UNGRANTED = "version: 1\nchildren:\n  - id: a\n    actor: hello.wasm\n"
 @pytest.fixture
 def home() -> Iterator[Path]:
     """A copy of the smallest example."""
-    home = Path(tempfile.mkdtemp(prefix="th"))
-    for name in ("hello.wasm", "tree.yaml"):
-        shutil.copy(ROOT / "examples" / "hello" / name, home)
-    (home / "ungranted.yaml").write_text(UNGRANTED)
-    yield home
-    theater(home, "stop", "--force")
-    shutil.rmtree(home)
+    with new_home() as home:
+        for name in ("hello.wasm", "tree.yaml"):
+            shutil.copy(ROOT / "examples" / "hello" / name, home)
+        (home / "ungranted.yaml").write_text(UNGRANTED)
+        yield home
+        theater(home, "stop", "--force")
 
 
 def theater(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -13,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from supervisor.store import StoreReader
-from tests.system import guests
-from tests.system.running import RunningTree, until
+from tests.system.running import RunningTree, running_tree, until
 
 TREE = """
 version: 1
@@ -27,27 +25,20 @@ children:
 CALLS = 400
 
 
-def run(text: str) -> Iterator[RunningTree]:
-    """A tree that is there during a test."""
-    home = Path(tempfile.mkdtemp(prefix="th"))
-    guests.write_all(home)
-    running = RunningTree(home, text)
-    yield running
-    running.stop()
-    running.clean_up()
-
-
 @pytest.fixture
-def tree() -> Iterator[RunningTree]:
+def tree(home: Path) -> Iterator[RunningTree]:
     """Two counters."""
-    yield from run(TREE)
+    with running_tree(home, TREE) as tree:
+        yield tree
 
 
 @pytest.fixture
-def bounded() -> Iterator[RunningTree]:
+def bounded(home: Path) -> Iterator[RunningTree]:
     """Counters whose history is kept within bounds, but for one."""
     text = TREE + "  - {id: kept, actor: counter.wasm, grants: {runtime: {}}}\n"
-    yield from run(text + "retention: {events: 20, every: 100ms, except: [{path: /kept}]}\n")
+    text += "retention: {events: 20, every: 100ms, except: [{path: /kept}]}\n"
+    with running_tree(home, text) as tree:
+        yield tree
 
 
 def theater(tree: RunningTree, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -121,7 +112,7 @@ def test_retention_of_the_tree_file_holds_while_it_runs(bounded: RunningTree) ->
             return found.base_seq
 
     until(lambda: base_of("/busy") > 0, "the oldest events to go")
-    until(lambda: "history_trimmed" in (bounded.store_dir / "logs.jsonl").read_text(), "the log to say so")
+    until(lambda: bounded.log_lines("history_trimmed"), "the log to say so")
 
     assert base_of("/kept") == -1
     assert bounded.actor("/busy").call("bump", (1,)) == 61

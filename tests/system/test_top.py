@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.system.running import RunningTree, until
+from tests.system.running import RunningTree, Start, until
 from tests.system.test_limits import limited
 
 TREE = """\
@@ -21,7 +20,6 @@ children:
   - {id: bounded, actor: limited.wasm, limits: {host_calls: 4 per 1h or error}, grants: {runtime: {}, supervisor: {}}}
   - {id: plain, actor: limited.wasm, grants: {runtime: {}, supervisor: {}}}
 """
-Start = Callable[..., RunningTree]
 Rows = dict[str, dict[str, Any]]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import tempfile
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +19,7 @@ from proto import operation
 from tests.guests import wat
 from tests.guests.pack import text, tup, u32
 from tests.system import guests
-from tests.system.running import RunningTree, is_running, until, wait_gone
+from tests.system.running import RunningTree, is_running, running_tree, until, wait_gone
 from theater.cause import Cause
 from theater.chain import payloads
 from theater.errors import ActorError, ChannelClosed, UpdatePackageError
@@ -75,18 +74,13 @@ PACKAGES = {
 
 
 @pytest.fixture
-def tree() -> Iterator[RunningTree]:
+def tree(home: Path) -> Iterator[RunningTree]:
     """Counters, and packages to update them to."""
-    home = Path(tempfile.mkdtemp(prefix="th"))
-    guests.write_all(home)
     for name, build in PACKAGES.items():
         (home / name).write_bytes(build())
-    running = RunningTree(home, TREE)
-    yield running
-    running.stop()
-    left = list((running.store_dir / "rings").glob("*"))
-    running.clean_up()
-    assert left == []
+    with running_tree(home, TREE) as tree:
+        yield tree
+    assert list((tree.store_dir / "rings").glob("*")) == []
 
 
 def markers(tree: RunningTree, path: str) -> list[payloads.Incarnation]:

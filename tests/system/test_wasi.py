@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.component import wasi
-from tests.system.running import RunningTree, until
+from tests.system.running import RunningTree, running_tree, until
 
 TREE = """
 version: 1
@@ -31,16 +30,13 @@ children:
 
 
 @pytest.fixture
-def tree() -> Iterator[RunningTree]:
+def tree(home: Path) -> Iterator[RunningTree]:
     """The component, with a directory it may read."""
-    home = Path(tempfile.mkdtemp(prefix="th"))
     (home / "it.wat").write_text(wasi.WASI)
     (home / "files").mkdir()
     (home / "files" / "note").write_text("from outside")
-    running = RunningTree(home, TREE)
-    yield running
-    running.stop()
-    running.clean_up()
+    with running_tree(home, TREE) as tree:
+        yield tree
 
 
 def test_all_of_it_is_recorded_and_replays(tree: RunningTree) -> None:

@@ -1,5 +1,5 @@
 /* An actor that passes every supervision function on to whoever calls it, and writes down what it is told. */
-#include "theater.h"
+#include "../asked.h"
 
 #define SUPERVISOR "theater:simple/supervisor"
 #define HANDLERS "theater:simple/supervisor-handlers"
@@ -29,17 +29,6 @@ INIT
     if (length(text(first)) > 0 && !is_ok(spawn(first, none())))
         return fail("the first child did not start");
     return done(given);
-}
-
-/* What a host function answered, or its error as our own. */
-static answer passed_on(value state, value result)
-{
-    return is_ok(result) ? ok(state, payload(result)) : fail(as_text(payload(result)));
-}
-
-static answer settled(value state, value result)
-{
-    return is_ok(result) ? done(state) : fail(as_text(payload(result)));
 }
 
 EXPORT(do_spawn, PARENT, "spawn", "(manifest: string) -> string")
@@ -137,30 +126,18 @@ EXPORT(do_leave, PARENT, "leave", "()")
 
 static answer noted(value state, const char *note)
 {
-    value notes = get(state, "notes");
-    uint32_t count = length(notes);
-    value *all = scratch((count + 1) * sizeof(value));
-    for (uint32_t n = 0; n < count; n++)
-        all[n] = item(notes, n);
-    all[count] = text(note);
-    return done(record(field("first", get(state, "first")), field("notes", list_of(all, count + 1))));
+    return done(record(field("first", get(state, "first")), field("notes", with_note(get(state, "notes"), note))));
 }
 
 /* The characters of an option<list<u8>>. */
-static const char *words(value data)
+static const char *words_if_any(value data)
 {
-    if (is_none(data))
-        return "nothing";
-    uint32_t size = length(payload(data));
-    char *copy = scratch(size + 1);
-    for (uint32_t n = 0; n < size; n++)
-        copy[n] = (char)as_bytes(payload(data))[n];
-    return copy;
+    return is_none(data) ? "nothing" : words(payload(data));
 }
 
 EXPORT(on_exit, HANDLERS, "handle-child-exit", "(child-id: string, result: option<list<u8>>)")
 {
-    const char *how = words(param[1]);
+    const char *how = words_if_any(param[1]);
     if (same(how, "trap"))
         panic();
     if (same(how, "decline"))
@@ -170,7 +147,7 @@ EXPORT(on_exit, HANDLERS, "handle-child-exit", "(child-id: string, result: optio
 
 EXPORT(on_error, HANDLERS, "handle-child-error", "(child-id: string, error: value)")
 {
-    return noted(state, format("error %s %s", as_text(param[0]), words(item(param[1], 1))));
+    return noted(state, format("error %s %s", as_text(param[0]), words_if_any(item(param[1], 1))));
 }
 
 EXPORT(on_stop, HANDLERS, "handle-child-external-stop", "(child-id: string)")

@@ -1,6 +1,6 @@
 /* An actor that passes every function of tcp on to whoever calls it, does with connections what it was told to do,
    and writes down what it is told. */
-#include "theater.h"
+#include "../asked.h"
 
 #define TCP "theater:simple/tcp"
 #define CLIENT "theater:simple/tcp-client"
@@ -33,16 +33,6 @@ static value porter(value manner, value target, value last, value notes)
 INIT
 {
     return done(is_none(given) ? porter(text("keep"), text(""), text(""), list_of(NULL, 0)) : given);
-}
-
-static answer passed_on(value state, value result)
-{
-    return is_ok(result) ? ok(state, payload(result)) : fail(as_text(payload(result)));
-}
-
-static answer settled(value state, value result)
-{
-    return is_ok(result) ? done(state) : fail(as_text(payload(result)));
 }
 
 EXPORT(be, PORTER, "be", "(manner: string, target: string)")
@@ -156,13 +146,7 @@ EXPORT(crash, PORTER, "crash", "()")
 
 static answer noted(value state, value id, const char *note)
 {
-    value all_notes = get(state, "notes");
-    uint32_t count = length(all_notes);
-    value *all = scratch((count + 1) * sizeof(value));
-    for (uint32_t n = 0; n < count; n++)
-        all[n] = item(all_notes, n);
-    all[count] = text(note);
-    return done(porter(get(state, "manner"), get(state, "target"), id, list_of(all, count + 1)));
+    return done(porter(get(state, "manner"), get(state, "target"), id, with_note(get(state, "notes"), note)));
 }
 
 static bool is(value state, const char *manner)

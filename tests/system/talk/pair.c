@@ -17,6 +17,7 @@ static answer counted(value state) { return done(u32(as_u32(state) + 1)); }
 
 INIT
 {
+    (void)given;
     call_without(enlist);
     return done(u32(0));
 }

@@ -1,5 +1,5 @@
 /* An actor that passes every function for talking to others on to whoever calls it, and writes down what it is told. */
-#include "theater.h"
+#include "../asked.h"
 
 #define MESSAGES "theater:simple/message-server-host"
 #define CLIENT "theater:simple/message-server-client"
@@ -30,15 +30,6 @@ IMPORT(members, NAMES, "members", "(name: string) -> result<list<string>, string
 
 /* -- helpers -- */
 
-static const char *words(value data)
-{
-    uint32_t size = length(data);
-    char *copy = scratch(size + 1);
-    for (uint32_t n = 0; n < size; n++)
-        copy[n] = (char)as_bytes(data)[n];
-    return copy;
-}
-
 static value octets(const char *it) { return bytes(it, length(text(it))); }
 
 static bool begins(const char *it, const char *with)
@@ -49,32 +40,15 @@ static bool begins(const char *it, const char *with)
     return true;
 }
 
-static value with_note(value state, const char *note)
+static value noted(value state, const char *note)
 {
-    value notes = get(state, "notes");
-    uint32_t count = length(notes);
-    value *all = scratch((count + 1) * sizeof(value));
-    for (uint32_t n = 0; n < count; n++)
-        all[n] = item(notes, n);
-    all[count] = text(note);
-    return record(field("notes", list_of(all, count + 1)));
+    return record(field("notes", with_note(get(state, "notes"), note)));
 }
 
 static void compute(void)
 {
     for (volatile uint32_t n = 0; n < 60000000; n++)
         ;
-}
-
-/* ok(value) is answered, err(text) is our own error. */
-static answer passed_on(value state, value result)
-{
-    return is_ok(result) ? ok(state, payload(result)) : fail(as_text(payload(result)));
-}
-
-static answer settled(value state, value result)
-{
-    return is_ok(result) ? done(state) : fail(as_text(payload(result)));
 }
 
 INIT
@@ -172,7 +146,7 @@ EXPORT(on_send, CLIENT, "handle-send", "(msg: list<u8>)")
         return fail("no, thank you");
     if (same(message, "compute"))
         compute();
-    return done(with_note(state, format("send %s", message)));
+    return done(noted(state, format("send %s", message)));
 }
 
 EXPORT(on_request, CLIENT, "handle-request", "(request-id: string, msg: list<u8>) -> tuple<option<list<u8>>>")
@@ -182,7 +156,7 @@ EXPORT(on_request, CLIENT, "handle-request", "(request-id: string, msg: list<u8>
         panic();
     if (same(message, "decline"))
         return fail("no, thank you");
-    value next = with_note(state, format("request %s", message));
+    value next = noted(state, format("request %s", message));
     if (begins(message, "later"))
         return ok(next, tuple(none()));
     if (same(message, "inside")) {
@@ -202,16 +176,16 @@ EXPORT(on_open, CLIENT, "handle-channel-open",
     const char *message = words(param[1]);
     if (same(message, "crash"))
         panic();
-    value next = with_note(state, format("open %s %s", as_text(param[0]), message));
+    value next = noted(state, format("open %s %s", as_text(param[0]), message));
     return ok(next, tuple(record(field("accepted", boolean(!same(message, "no"))))));
 }
 
 EXPORT(on_message, CLIENT, "handle-channel-message", "(channel-id: string, msg: list<u8>)")
 {
-    return done(with_note(state, format("said %s %s", as_text(param[0]), words(param[1]))));
+    return done(noted(state, format("said %s %s", as_text(param[0]), words(param[1]))));
 }
 
 EXPORT(on_close, CLIENT, "handle-channel-close", "(channel-id: string)")
 {
-    return done(with_note(state, format("closed %s", as_text(param[0]))));
+    return done(noted(state, format("closed %s", as_text(param[0]))));
 }
