@@ -32,6 +32,7 @@ from worker.engine.clock import TICK_MS, GuestClock
 from worker.engine.doors import Door, load_artefact, open_door
 from worker.engine.pack import Answers
 from worker.prepare import Preparer
+from worker.replay_words import needs_fuel
 from worker.replaying import BEGINNINGS, Replayer
 
 JOB_BYTES_MAX: Final = 16 << 20
@@ -94,13 +95,14 @@ def _replay(job: Job, began_by: int) -> tuple[ReplaySummary, Replayer]:
         raise Impossible(f"the chain is broken: {report.first_bad}")
     until = _index(events, job.until)
     begin = _begin(events[:until], job)
+    options = msgspec.convert(job.options, ActorOptions)
+    counts_fuel = options.counts_fuel or any(needs_fuel(event) for event in events)
     preparer = Preparer(job.cache)
-    answer = preparer.prepare(job.package)
+    answer = preparer.prepare(job.package, counts_fuel)
     if answer.error is not None:
         raise Impossible(answer.error)
-    options = msgspec.convert(job.options, ActorOptions)
-    engine = config.make_engine()
-    module, clock = load_artefact(engine, answer.artefact), GuestClock(engine)
+    engine = config.make_engine(counts_fuel)
+    module, clock = load_artefact(engine, answer.artefact), GuestClock(engine, counts_fuel)
 
     def door(answers: Answers) -> Door:
         return open_door(

@@ -292,11 +292,15 @@ class Replayer:
         is_killed = ends_at == len(self._events) or self._events[ends_at].event_type in BEGINNINGS
         if is_killed and ends_at == at + 1:
             return  # nothing in it can be compared, and it may have run for as long as it liked
-        was_stopped = is_killed or words.is_stop(payloads.read(self._events[ends_at].data))
+        door = self._entered()
+        end = None if is_killed else payloads.read(self._events[ends_at].data)
+        fuel = self._fuel_had(door, end, ends_at)
+        was_stopped = fuel is None and (end is None or words.is_stop(end))
         self._cut_at = ends_at if was_stopped else None
         last = min(ends_at - was_stopped, len(self._events) - 1)
         self._budget = self._full_budget(said.function, at, last)
-        outcome = self._outcome(self._entered(), said.function, params, at)
+        door.clock.fill(fuel, words.told(end))
+        outcome = self._outcome(door, said.function, params, at)
         event = self._cursor.current_event()
         if event is None or isinstance(self._pending, _RecordEnds):
             return  # the incarnation was killed in the middle of it: nothing was committed
@@ -310,6 +314,16 @@ class Replayer:
             self._close()  # what was stopped in the middle is never entered again
         elif said.function == INIT and isinstance(outcome, contract.Ok):
             self.is_initialised = True
+
+    def _fuel_had(self, door: Door, end: payloads.Payload | None, ends_at: int) -> int | None:
+        """What a call had that has ended for lack of fuel: with as much it ends there again, without a deadline.
+
+        Only the last of a life has: a guest may decline with such words.
+        """
+        later = self._events[ends_at + 1 : ends_at + 2]
+        if door.clock.tank is None or end is None or (later and later[0].event_type not in BEGINNINGS):
+            return None
+        return words.fuel_had(end)
 
     def _outcome(self, door: Door, function: str, params: Value, at: int) -> Any:
         """Run the call: Ok, Declined, or the Trap that ended it. _RecordEnds is left in ``_pending``."""

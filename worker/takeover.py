@@ -20,6 +20,7 @@ from worker.engine import contract
 from worker.engine.clock import ticks
 from worker.engine.doors import Door
 from worker.engine.errors import CONTRACT, StartError, Trap
+from worker.engine.fuel import INIT_FUEL, used_up
 from worker.engine.pack import INIT, GuestError
 
 MIGRATE: Final = "theater:simple/actor.migrate"
@@ -75,6 +76,7 @@ def _migrated(door: Door, state: bytes, options: ActorOptions) -> bytes:
         call = contract.Contract(door.functions, options)
         data = call.input(MIGRATE, state, contract.UNIT)
         door.arm(ticks(options.init_deadline_ms))
+        door.clock.fill(options.init_fuel, used_up(INIT_FUEL, options.init_fuel))
         result = door.call(MIGRATE, data)
         if isinstance(result, GuestError):
             raise StartError(STEP, result.text)

@@ -11,9 +11,11 @@ from typing import Any, Final
 import msgspec
 
 from theater.actor import ActorOptions
+from theater.budgets import NAMES as BUDGETS
 
-BUDGETS: Final = ("guest_time", "host_calls", "outgoing", "chain_events", "chain_bytes")
 INHERITED: Final = (
+    "init_fuel",
+    "call_fuel",
     "children_max",
     "files_max",
     "process_memory_bytes",

@@ -22,6 +22,7 @@ from worker.engine.clock import GuestClock, ticks
 from worker.engine.contract import UNIT
 from worker.engine.doors import PACK_ABI
 from worker.engine.errors import CONTRACT, StartError, Trap
+from worker.engine.fuel import INIT_FUEL, used_up
 
 INIT: Final = "theater:simple/actor.init"
 
@@ -120,6 +121,8 @@ class PackDoor:
         clock = clock or GuestClock(engine)
         clock.attach(store)
         clock.arm(ticks(options.init_deadline_ms))
+        if not is_replay:
+            clock.fill(options.init_fuel, used_up(INIT_FUEL, options.init_fuel))
         door = cls(store, clock, options, fast)
         try:
             door._instantiate(compiled, shape, answers)
@@ -389,7 +392,7 @@ class PackDoor:
             trap = error
         else:
             trap = self.clock.verdict() or traps.of_engine(error)
-        self._poison = traps.with_memory(trap, len(self._view()), self._options.memory_bytes)
+        self._poison = traps.with_memory(self.clock.told(trap), len(self._view()), self._options.memory_bytes)
         return self._poison
 
     def _nested_verdict(self, error: BaseException) -> Trap | None:
