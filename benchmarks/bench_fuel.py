@@ -67,7 +67,8 @@ def main() -> None:
         floor, taken = _both(plain.work(function, argument, times), counting.work(function, argument, times))
         table.add(name, f"{floor * 1e3:.1f} ms", f"{taken * 1e3:.1f} ms", taken / floor)
     floor, taken = _both(plain.work("nothing", 0, CALLS), counting.work("nothing", 0, CALLS))
-    table.add("a call that does nothing", f"{floor / CALLS * 1e6:.2f} us", f"{taken / CALLS * 1e6:.2f} us", taken / floor)
+    each, fuelled = (f"{seconds / CALLS * 1e6:.2f} us" for seconds in (floor, taken))
+    table.add("a call that does nothing", each, fuelled, taken / floor)
     table.show()
 
 

@@ -1,4 +1,4 @@
-"""Limits of fuel of real workers: both kinds of guests, every action, and the right artefact in whatever comes later."""
+"""Limits of fuel of real workers: both kinds of guests, every action, and the right artefact in all that follows."""
 
 from __future__ import annotations
 
