@@ -216,6 +216,24 @@ def test_init_fuel_holds_what_a_package_does_by_itself() -> None:
         opened(init_fuel=3)
 
 
+@pytest.mark.parametrize("counts", [True, False], ids=["fuel", "plain"])
+def test_a_start_that_fails_leaves_the_instance_before_alone(counts: bool) -> None:
+    """As when there is no fresh one to be had after a snapshot: time and fuel are watched where the guest goes on."""
+    engine = counting() if counts else config.make_engine()
+    compiled = module() if counts else wasmtime.Module(engine, guest())
+    how: dict[str, Any] = {"grants": ALL_GRANTS, "answers": Dispatcher(FakeContext())}
+    clock = GuestClock(engine, counts)
+    door = PackDoor.load(engine, compiled, options=ActorOptions(), clock=clock, **how)
+    with pytest.raises(StartError):
+        PackDoor.load(engine, compiled, options=ActorOptions(memory_bytes=65_536), clock=clock, **how)
+
+    door.arm(2)
+    assert used(door, f"{API}.bump", U32(1)) > 0 if counts else door.call(f"{API}.bump", enc(U32(0), U32(1)))
+    with ticking(clock), pytest.raises(Trap, match="deadline"):
+        door.arm(2)
+        door.call(f"{API}.spin", enc(U32(0)))
+
+
 def test_time_ends_a_call_that_has_fuel_left() -> None:
     """Both are watched."""
     door = opened()

@@ -49,15 +49,24 @@ class GuestClock:
         self._used = 0
         self._reason: str | None = None
         self._expired_budget = False
+        self.store: Any = None
+        """The store it watches over."""
         self._context: Any = None
         self._callback = _Callback(self._expired)  # the library keeps only its address
 
     def attach(self, store: Any) -> None:
         """Watch over this store from now on."""
-        self._context = store._context()
+        self.store, self._context = store, store._context()
         ffi.wasmtime_store_epoch_deadline_callback(store.ptr(), self._callback, None, _NO_FINALIZER)
         if self.tank is not None:
             self.tank.attach(store)
+
+    def go_back(self, store: Any) -> None:
+        """Watch over the store of before again, if it is still open: the start of another instance has failed."""
+        try:
+            self.attach(store)
+        except (AttributeError, ValueError):  # there is none, or it was closed
+            self.store = self._context = None
 
     def arm(self, budget_ticks: int | None) -> None:
         """Begin a new budget (None = unlimited) and forget earlier interruptions. Guest thread only."""

@@ -119,6 +119,7 @@ class PackDoor:
         step("instantiate")
         store = wasmtime.Store(engine)
         clock = clock or GuestClock(engine)
+        before = clock.store
         clock.attach(store)
         clock.arm(ticks(options.init_deadline_ms))
         if not is_replay:
@@ -132,6 +133,7 @@ class PackDoor:
                 door._choose_variants(shape, answers)
         except BaseException:
             door.close()
+            clock.go_back(before)
             raise
         return door
 

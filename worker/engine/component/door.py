@@ -120,6 +120,7 @@ class ComponentDoor:
         step("instantiate")
         store = wasmtime.Store(engine)
         clock = clock or GuestClock(engine)
+        before = clock.store
         clock.attach(store)
         clock.arm(ticks(options.init_deadline_ms))
         if not is_replay:
@@ -138,6 +139,7 @@ class ComponentDoor:
                 door._choose_variants(answers)
         except BaseException:
             door.close()
+            clock.go_back(before)
             raise
         return door
 
