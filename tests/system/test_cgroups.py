@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -130,7 +131,7 @@ def test_processor_share(tree: RunningTree, group: Path) -> None:
 def test_a_restarted_worker_has_a_group_of_its_own(tree: RunningTree, group: Path) -> None:
     """And the old one is removed."""
     old = group_of(tree, group, "/few")
-    tree.actor("/few").restart()
+    os.kill(tree.pid("/few"), signal.SIGKILL)
     tree.wait_incarnation("/few", 2)
 
     assert group_of(tree, group, "/few") != old
