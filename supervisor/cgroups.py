@@ -8,6 +8,7 @@ since a group with controllers holds no processes of its own.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any, Final
 
 from theater.actor import ActorOptions
@@ -17,6 +18,9 @@ LEAF: Final = "theater-supervisor"
 PREFIX: Final = "theater-"
 PERIOD_US: Final = 100_000
 DELEGATE: Final = "run the supervisor as a service with Delegate=yes"
+UNIFY: Final = "boot with systemd.unified_cgroup_hierarchy=1, or cgroup_no_v1=all"
+ROUNDS_MAX: Final = 10
+"""Looks at who is in the group: while some are moved, others are forked."""
 
 
 class Unavailable(Exception):
@@ -29,7 +33,11 @@ def own_group(mounts: str = "/proc/self/mounts", mine: str = "/proc/self/cgroup"
     Raises:
         Unavailable: it may not, or the kernel has no such groups.
     """
-    mount = next((line.split()[1] for line in _lines(mounts) if line.split()[2:3] == ["cgroup2"]), None)
+    mounted = [line.split() for line in _lines(mounts)]
+    old = _in_version_1(mounted)
+    if old:
+        raise Unavailable(f"the controllers {', '.join(old)} belong to cgroup v1 here, which is not supported: {UNIFY}")
+    mount = next((each[1] for each in mounted if each[2:3] == ["cgroup2"]), None)
     path = next((line[3:] for line in _lines(mine) if line.startswith("0::")), None)
     if mount is None or path is None:
         raise Unavailable("there is no cgroup v2 hierarchy")
@@ -58,6 +66,8 @@ class Cgroups:
         self._base: str | None = None
         self._is_known = False
         self._made: set[str] = set()
+        self._left: set[str] = set()
+        """Directories of groups that had processes when they were to be removed: those need a moment to end."""
 
     def confine(self, name: str, pid: int, options: ActorOptions) -> None:
         """Put a worker that wants it into a group of its own. What cannot be had is logged; the worker runs on."""
@@ -85,12 +95,14 @@ class Cgroups:
 
     def forget(self, name: str) -> None:
         """Remove the group of a worker that is gone."""
-        if name in self._made and self._base is not None:
-            self._made.discard(name)
-            try:
-                os.rmdir(os.path.join(self._base, PREFIX + name))
-            except OSError as error:
-                self._log.warning("cgroup_left", group=PREFIX + name, why=str(error))
+        if name not in self._made or self._base is None:
+            return
+        self._made.discard(name)
+        directory = os.path.join(self._base, PREFIX + name)
+        self._left.add(directory)
+        if _lines(os.path.join(directory, "cgroup.procs")):
+            _try(_write, os.path.join(directory, "cgroup.kill"), "1")  # programs it had begun
+        self._left = {each for each in self._left if not _try(os.rmdir, each)}
 
     def _group(self) -> str | None:
         if not self._is_known:
@@ -98,6 +110,7 @@ class Cgroups:
             try:
                 self._base = self._find()
                 _settle(self._base)
+                _remove_stale(self._base)
             except (Unavailable, OSError) as error:
                 self._base = None
                 self._log.warning("cgroup_limits_unavailable", why=str(error))
@@ -106,25 +119,59 @@ class Cgroups:
 
 def _settle(group: str) -> None:
     """Move everybody in a group into a leaf, then give the groups below it their controllers."""
-    pids = _lines(os.path.join(group, "cgroup.procs"))
-    strangers = [pid for pid in pids if pid.strip() and not _is_ours(int(pid))]
-    if strangers:
-        raise Unavailable(f"process {strangers[0]} shares the group {group}: {DELEGATE}")
     leaf = os.path.join(group, LEAF)
-    os.makedirs(leaf, exist_ok=True)
-    for pid in pids:
-        _write(os.path.join(leaf, "cgroup.procs"), pid)
+    for _ in range(ROUNDS_MAX):
+        pids = _lines(os.path.join(group, "cgroup.procs"))
+        strangers = [pid for pid in pids if not _is_ours(int(pid))]
+        if strangers:
+            raise Unavailable(f"process {strangers[0]} shares the group {group}: {DELEGATE}")
+        os.makedirs(leaf, exist_ok=True)
+        for pid in pids:
+            _move(pid, leaf)
+        if not pids:
+            break
     _write(os.path.join(group, "cgroup.subtree_control"), " ".join(f"+{name}" for name in CONTROLLERS))
 
 
+def _remove_stale(group: str) -> None:
+    """What a supervisor that was killed has left here. Groups with processes in them stay."""
+    with os.scandir(group) as found:
+        for entry in found:
+            if entry.name.startswith(PREFIX) and entry.name != LEAF and entry.is_dir():
+                _try(os.rmdir, entry.path)
+
+
+def _try(do: Callable[..., object], *given: str) -> bool:
+    """Whether it worked."""
+    try:
+        do(*given)
+    except OSError:
+        return False
+    return True
+
+
+def _move(pid: str, group: str) -> None:
+    try:
+        _write(os.path.join(group, "cgroup.procs"), pid)
+    except ProcessLookupError:
+        pass  # ended meanwhile
+
+
+def _in_version_1(mounted: list[list[str]]) -> list[str]:
+    """Those of our controllers that a hierarchy of version 1 has: the other one does not get them."""
+    taken = {name for each in mounted if each[2:3] == ["cgroup"] for name in each[3].split(",")}
+    return [name for name in CONTROLLERS if name in taken]
+
+
 def _is_ours(pid: int) -> bool:
-    """This process, or one below it."""
+    """This process, or one below it, or one that has ended meanwhile."""
+    asked = pid
     while pid > 1:
         if pid == os.getpid():
             return True
         fields = " ".join(_lines(f"/proc/{pid}/stat")).rpartition(")")[2].split()
         pid = int(fields[1]) if len(fields) > 1 else 0
-    return pid == os.getpid()
+    return pid == os.getpid() or not os.path.exists(f"/proc/{asked}")
 
 
 def _settings(options: ActorOptions) -> dict[str, str]:

@@ -12,7 +12,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
 
@@ -33,11 +32,15 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     file: str
     digest: str = ""
     artefact: str = ""
+    counts_fuel: bool = False
+    """The artefact is for actors with limits of fuel."""
     error: str | None = None
 
 
 Stamp = tuple[int, int, int, int]
 Done = Callable[[Prepared], None]
+Wanted = tuple[str, bool]
+"""A file, and whether its actors have limits of fuel: that is another artefact."""
 
 
 class Packages:
@@ -46,17 +49,21 @@ class Packages:
     def __init__(self, loop: Loop, cache_dir: str) -> None:
         self._loop = loop
         self._cache_dir = cache_dir
-        self._known: dict[str, tuple[Stamp, Prepared]] = {}
-        self._wanted: dict[str, list[Done]] = {}
+        self._known: dict[Wanted, tuple[Stamp, Prepared]] = {}
+        self._wanted: dict[Wanted, list[Done]] = {}
         self._run: _Run | None = None
 
-    def resolve(self, file: str, done: Done) -> None:
-        """Call ``done`` with the prepared package: at once if it is known, else when the helper has answered."""
-        known = self._known.get(file)
+    def resolve(self, file: str, done: Done, counts_fuel: bool = False) -> None:
+        """Call ``done`` with the prepared package: at once if it is known, else when the helper has answered.
+
+        ``counts_fuel``: for an actor with limits of fuel (``ActorOptions.counts_fuel``).
+        """
+        wanted = file, counts_fuel
+        known = self._known.get(wanted)
         if known is not None and known[0] == _stamp(file) and os.path.exists(known[1].artefact):
             done(known[1])
             return
-        self._wanted.setdefault(file, []).append(done)
+        self._wanted.setdefault(wanted, []).append(done)
         self._loop.call_soon(self._start)
 
     def close(self) -> None:
@@ -69,12 +76,12 @@ class Packages:
     def _start(self) -> None:
         if self._run is not None or not self._wanted:
             return
-        files = {file: self._wanted.pop(file) for file in list(self._wanted)[:FILES_PER_RUN_MAX]}
+        files = {wanted: self._wanted.pop(wanted) for wanted in list(self._wanted)[:FILES_PER_RUN_MAX]}
         try:
             self._run = _Run(self._loop, self._cache_dir, files, self._finished)
         except OSError as error:
             text = f"cannot start the compiler process: {error}"
-            self._finished([(None, Prepared(file=file, error=text), waiting) for file, waiting in files.items()])
+            self._finished([(None, _failed(wanted, text), waiting) for wanted, waiting in files.items()])
 
     def _finished(self, results: list[tuple[Stamp | None, Prepared, list[Done]]]) -> None:
         self._run = None
@@ -87,7 +94,7 @@ class Packages:
             self._loop.call_soon(self._start)
 
     def _remember(self, stamp: Stamp, prepared: Prepared) -> None:
-        self._known[prepared.file] = (stamp, prepared)
+        self._known[prepared.file, prepared.counts_fuel] = (stamp, prepared)
         while len(self._known) > KNOWN_MAX:
             del self._known[next(iter(self._known))]
 
@@ -99,16 +106,18 @@ class _Run:
         self,
         loop: Loop,
         cache_dir: str,
-        files: dict[str, list[Done]],
+        files: dict[Wanted, list[Done]],
         finished: Callable[[list[tuple[Stamp | None, Prepared, list[Done]]]], None],
     ) -> None:
         self._loop = loop
         self._files = files
         self._finished = finished
         self._output = bytearray()
-        self._stamps = {file: _stamp(file) for file in files}
+        self._stamps = {wanted: _stamp(wanted[0]) for wanted in files}
+        plain = [file for file, counts_fuel in files if not counts_fuel]
+        fuelled = [f"--fuel={file}" for file, counts_fuel in files if counts_fuel]
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "worker.prepare", "--cache", cache_dir, *files],
+            [sys.executable, "-P", "-m", "worker.prepare", "--cache", cache_dir, *fuelled, *plain],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -154,8 +163,8 @@ class _Run:
         missing = f"the compiler process {status} before it had answered"
         self._finished(
             [
-                (self._stamps[file], answers.get(file) or Prepared(file=file, error=missing), waiting)
-                for file, waiting in self._files.items()
+                (self._stamps[wanted], answers.get(wanted) or _failed(wanted, missing), waiting)
+                for wanted, waiting in self._files.items()
             ]
         )
 
@@ -192,13 +201,17 @@ def _wait(pidfd: int) -> None:
         pass
 
 
-def _parse(output: bytes) -> dict[str, Prepared]:
-    answers: dict[str, Prepared] = {}
+def _failed(wanted: Wanted, error: str) -> Prepared:
+    return Prepared(file=wanted[0], counts_fuel=wanted[1], error=error)
+
+
+def _parse(output: bytes) -> dict[Wanted, Prepared]:
+    answers: dict[Wanted, Prepared] = {}
     for line in output.splitlines():
         try:
-            answer: dict[str, Any] = msgspec.json.decode(line)
-            answers[answer["file"]] = msgspec.convert(answer, Prepared)
-        except (msgspec.MsgspecError, KeyError, TypeError):
+            answer = msgspec.json.decode(line, type=Prepared)
+            answers[answer.file, answer.counts_fuel] = answer
+        except msgspec.MsgspecError:
             continue  # a line that is not an answer leaves its file without one
     return answers
 

@@ -214,26 +214,26 @@ class Root:
 
     def _prepare_all(self, done: Callable[[], None]) -> None:
         """Have every package of the tree compiled and mapped in the template before the first worker is forked."""
-        files = sorted({actor.package for actor in actors_of(self.spec)})
+        files = sorted({(actor.package, actor.options.counts_fuel) for actor in actors_of(self.spec)})
         missing = len(files)
         waiting = set(files)
         if not files:
             self._s.loop.call_soon(done)
             return
-        slow = self._s.loop.call_later(SLOW_MS, lambda: self.on_compiling(sorted(waiting)))
+        slow = self._s.loop.call_later(SLOW_MS, lambda: self.on_compiling(sorted({file for file, _ in waiting})))
 
         def prepared(package: Any) -> None:
             nonlocal missing
             missing -= 1
-            waiting.discard(package.file)
+            waiting.discard((package.file, package.counts_fuel))
             if package.error is None:
                 self._s.spawner.preload(package.artefact)
             if missing == 0:
                 slow.cancel()
                 self._s.loop.call_soon(done)
 
-        for file in files:
-            self._s.packages.resolve(file, prepared)
+        for file, counts_fuel in files:
+            self._s.packages.resolve(file, prepared, counts_fuel)
 
     # -- what happens ------------------------------------------------------------------------------------------------
 

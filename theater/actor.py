@@ -25,6 +25,10 @@ class ActorOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Guest computing time of ``init``."""
     call_deadline_ms: int | None = 300_000
     """Guest computing time of one call."""
+    init_fuel: int | None = None
+    """What the engine counts of ``init``, and of what a package does when it is instantiated."""
+    call_fuel: int | None = None
+    """The same of any other call."""
     operation_queue_max: int = 100
     message_bytes_max: int = 64 * 1024 * 1024
     """Largest parameter or response body."""
@@ -38,6 +42,8 @@ class ActorOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Log records a second passed upward; the rest is counted and dropped."""
     guest_time: Budget | None = None
     """Computing time of the guest, in milliseconds."""
+    fuel: Budget | None = None
+    """What the engine counts of the guest's computing."""
     host_calls: Budget | None = None
     outgoing: Budget | None = None
     """Bytes given to host functions that send or write."""
@@ -85,6 +91,11 @@ class ActorOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Refuse modules without __pack_types."""
     check_types: bool = True
     """Check state and result against the declared types around every call (pack-abi 9.4)."""
+
+    @property
+    def counts_fuel(self) -> bool:
+        """The package is to be compiled so that the engine counts what it computes."""
+        return not (self.fuel is None and self.call_fuel is None and self.init_fuel is None)
 
 
 class Supervision(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,6 +9,15 @@ THROTTLE = "throttle"
 STOP = "stop"
 ACTIONS = (ERROR, THROTTLE, STOP)
 
+GUEST_TIME = "guest_time"
+FUEL = "fuel"
+HOST_CALLS = "host_calls"
+OUTGOING = "outgoing"
+CHAIN_EVENTS = "chain_events"
+CHAIN_BYTES = "chain_bytes"
+NAMES = (GUEST_TIME, FUEL, HOST_CALLS, OUTGOING, CHAIN_EVENTS, CHAIN_BYTES)
+"""The limits that are budgets."""
+
 
 class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``amount`` (milliseconds, bytes, or a number) in any time of ``per_ms``; None: in one incarnation.

@@ -7,11 +7,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from theater.budgets import ERROR, STOP, THROTTLE
+from theater.budgets import (
+    CHAIN_BYTES,
+    CHAIN_EVENTS,
+    ERROR,
+    FUEL,
+    GUEST_TIME,
+    HOST_CALLS,
+    NAMES,
+    OUTGOING,
+    STOP,
+    THROTTLE,
+)
 from theater.chain import payload
 from theater.values import String
+from worker.engine import fuel
 from worker.engine.errors import CANCELLED, HOST, Trap
 from worker.meters import Meter
 
@@ -20,13 +32,7 @@ if TYPE_CHECKING:
     from worker.incarnation import Incarnation
 
 NS_PER_MS: Final = 1_000_000
-GUEST_TIME: Final = "guest_time"
-HOST_CALLS: Final = "host_calls"
-OUTGOING: Final = "outgoing"
-CHAIN_EVENTS: Final = "chain_events"
-CHAIN_BYTES: Final = "chain_bytes"
-NAMES: Final = (GUEST_TIME, HOST_CALLS, OUTGOING, CHAIN_EVENTS, CHAIN_BYTES)
-BETWEEN: Final = (GUEST_TIME, CHAIN_EVENTS, CHAIN_BYTES)
+BETWEEN: Final = (GUEST_TIME, FUEL, CHAIN_EVENTS, CHAIN_BYTES)
 """Looked at before each operation."""
 
 SENDING: Final[dict[str, tuple[str, ...]]] = {
@@ -41,6 +47,13 @@ SENDING: Final[dict[str, tuple[str, ...]]] = {
     "wasi_snapshot_preview1": ("fd_write", "fd_pwrite", "sock_send"),
 }  # fmt: skip
 """What sends or writes: interfaces, and how the names of their functions begin."""
+
+
+class Share(NamedTuple):
+    """What a call may use of a budget, and what to say when it has."""
+
+    amount: int
+    text: str
 
 
 class UsedUp(Exception):
@@ -114,6 +127,20 @@ class Budgets:
         """What to say of a call that was ended when the guest's time was used up."""
         return self._text(GUEST_TIME)
 
+    def fuel(self) -> Share | None:
+        """What the call that begins may use, if it is to be ended when that is used up."""
+        meter = self._meters.get(FUEL)
+        if meter is None or meter.budget.then != STOP:
+            return None
+        left = meter.left(time.monotonic_ns())
+        return Share(left, fuel.used_up(FUEL, meter.limit, per=_per(meter), had=left))
+
+    def fuel_used(self, amount: int) -> None:
+        """The call that has ended has used so much."""
+        meter = self._meters.get(FUEL)
+        if meter is not None:
+            meter.add(amount, time.monotonic_ns())
+
     # -- host calls ----------------------------------------------------------------------------------------------
 
     def host_call(self, interface: str, function: str, size: int) -> None:
@@ -186,10 +213,9 @@ class Budgets:
             self._inc.recorder.append("theater-runtime/limit", payload.runtime("limit", String(self._text(name))))
 
     def _text(self, name: str) -> str:
-        budget = self._meters[name].budget
-        amount = f"{budget.amount} ms" if name == GUEST_TIME else str(budget.amount)
-        per = "" if budget.per_ms is None else f" per {budget.per_ms} ms"
-        return f"limit {name}: {amount}{per} is used up"
+        meter = self._meters[name]
+        amount = f"{meter.budget.amount} ms" if name == GUEST_TIME else str(meter.budget.amount)
+        return f"limit {name}: {amount}{_per(meter)} is used up"
 
     def usage(self) -> dict[str, Any]:
         """How much of each budget is used. Any thread."""
@@ -197,6 +223,10 @@ class Budgets:
         return {
             name: meter.usage(now, NS_PER_MS if name == GUEST_TIME else 1) for name, meter in self._meters.items()
         }
+
+
+def _per(meter: Meter) -> str:
+    return "" if meter.budget.per_ms is None else f" per {meter.budget.per_ms} ms"
 
 
 LOOK_AGAIN_S: Final = 0.1

@@ -13,12 +13,13 @@ import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Final
 
 import msgspec
 
 from worker.engine import config
-from worker.engine.doors import is_component
+from worker.engine.doors import COUNTS_FUEL, is_component
 
 BYTES_MAX: Final = 1 << 30
 """The cache is trimmed to this size, least recently used entries first."""
@@ -45,18 +46,23 @@ class Cache:
     def __init__(self, directory: str, *, bytes_max: int = BYTES_MAX) -> None:
         self.directory = os.path.abspath(directory)
         self._bytes_max = bytes_max
-        self._engine = config.fingerprint()
+        self._engine = cache(config.fingerprint)
         _own(self.directory)
 
-    def artefact(self, wasm: bytes, compile: Callable[[bytes], bytes]) -> str:
-        """Return the path of the artefact of this module, calling ``compile`` if there is no sound one."""
-        key = self._key(wasm) + ("-component" if is_component(wasm) else "")
+    def artefact(self, wasm: bytes, compile: Callable[[bytes], bytes], counts_fuel: bool = False) -> str:
+        """Return the path of the artefact of this module, calling ``compile`` if there is no sound one.
+
+        ``counts_fuel``: for an engine that counts fuel, which is another artefact.
+        """
+        engine = self._engine(counts_fuel)
+        key = hashlib.sha256(hashlib.sha256(wasm).digest() + engine.encode()).hexdigest()
+        key += (COUNTS_FUEL if counts_fuel else "") + ("-component" if is_component(wasm) else "")
         note, path = self._path(key, ".json"), self._path(key, ".cwasm")
-        if self._sound(path, note):
+        if self._sound(path, note, engine):
             _touch(path)
             return path
         compiled = compile(wasm)
-        wanted = Note(hashlib.sha256(compiled).hexdigest(), hashlib.sha256(wasm).hexdigest(), self._engine)
+        wanted = Note(hashlib.sha256(compiled).hexdigest(), hashlib.sha256(wasm).hexdigest(), engine)
         self._write(path, compiled)
         self._write(note, msgspec.json.encode(wanted))
         return path
@@ -86,13 +92,10 @@ class Cache:
             for each in (path, path.removesuffix(".cwasm") + ".json") if path.endswith(".cwasm") else (path,):
                 _remove(each)
 
-    def _key(self, wasm: bytes) -> str:
-        return hashlib.sha256(hashlib.sha256(wasm).digest() + self._engine.encode()).hexdigest()
-
     def _path(self, key: str, suffix: str) -> str:
         return os.path.join(self.directory, key + suffix)
 
-    def _sound(self, path: str, note: str) -> bool:
+    def _sound(self, path: str, note: str, engine: str) -> bool:
         compiled, noted = _read(path), _read(note)
         if compiled is None or noted is None:
             return False
@@ -100,7 +103,7 @@ class Cache:
             found = msgspec.json.decode(noted, type=Note)
         except msgspec.MsgspecError:
             return False
-        return found.engine == self._engine and found.artefact_sha256 == hashlib.sha256(compiled).hexdigest()
+        return found.engine == engine and found.artefact_sha256 == hashlib.sha256(compiled).hexdigest()
 
     def _write(self, path: str, data: bytes) -> None:
         try:

@@ -33,6 +33,7 @@ class Guest:
         self._desk_lock = inc.desk.lock
         self._pulse = inc.pulse
         self._budgets = inc.budgets
+        self._fuel = inc.fuel
         options: ActorOptions = inc.options
         self._contract = contract.Contract(door.functions, options)
         self._snapshots = _snapshots(inc)
@@ -126,9 +127,13 @@ class Guest:
             budget = left
         try:
             self._door.arm(budget)
+            if self._fuel is not None:
+                self._fuel.enter(function)
             try:
                 result = self._door.call(function, data)
             finally:
+                if self._fuel is not None:
+                    self._fuel.leave()
                 if self._budgets is not None:
                     self._budgets.leave()
             if isinstance(result, GuestError):

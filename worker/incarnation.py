@@ -29,6 +29,7 @@ from worker.machine_state import Rules
 if TYPE_CHECKING:
     from worker.budgets import Budgets
     from worker.desk import Desk
+    from worker.fuel import Fuel
     from worker.logs import Logs
     from worker.mailbox import Mailbox
     from worker.metrics import Metrics
@@ -80,6 +81,8 @@ class Incarnation:
         """The guest thread is not at the desk: it starts up, or is inside the guest."""
         self.budgets: Budgets | None = None
         """What it may use up, if it has such limits."""
+        self.fuel: Fuel | None = None
+        """What each call may use up, if the engine counts that."""
         self.has_children = init.has_children
         """The guest has asked for a child at least once (L5.5)."""
         self.resumes = init.resume

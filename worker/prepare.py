@@ -1,6 +1,7 @@
 """The throwaway compiler process: packages in, artefacts and reports out, one JSON line per package.
 
     python -m worker.prepare --cache DIR FILE...            compile into the cache
+    python -m worker.prepare --cache DIR --fuel FILE ...    for actors with limits of fuel
     python -m worker.prepare --cache DIR --inspect FILE...  and tell imports, exports and interface hashes
     python -m worker.prepare --cache DIR --inspect          requests from standard input: a JSON list of
         {"file": …, "grants": {…}, "options": {…}, "sha256": …}; answers add the problems a start would have
@@ -12,10 +13,12 @@ package gives a line with ``error``, never a traceback; the process exits with 1
 from __future__ import annotations
 
 import argparse
+import functools
 import hashlib
 import os
 import stat
 import sys
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -63,6 +66,8 @@ class Answer(msgspec.Struct, kw_only=True):
     """Path of the compiled artefact."""
     wasm: str | None = None
     """Path of the assembled binary, for a package in text form."""
+    counts_fuel: bool = False
+    """The artefact is for an engine that counts fuel."""
 
 
 class Inspection(Answer, kw_only=True):
@@ -79,26 +84,28 @@ class Inspection(Answer, kw_only=True):
 
 
 class Preparer:
-    """Compiles packages with one engine into one cache."""
+    """Compiles packages into one cache; those of actors with limits of fuel with an engine of their own."""
 
     def __init__(self, cache_dir: str) -> None:
         self._cache = Cache(cache_dir)
-        self._engine = config.make_engine()
+        self._engine = functools.cache(config.make_engine)
 
     def close(self) -> None:
         """Keep the cache within its size."""
         self._cache.trim()
 
-    def prepare(self, file: str) -> Answer:
+    def prepare(self, file: str, counts_fuel: bool = False) -> Answer:
         """Compile a package; a bad one gives an answer with ``error``."""
-        return self._try(Answer(file=file), lambda answer: self._prepare(answer, None))
+        return self._try(Answer(file=file, counts_fuel=counts_fuel), lambda answer: self._prepare(answer, None))
 
     def inspect(self, request: Request) -> Inspection:
         """Compile a package and say what is inside and what a start with these grants would complain about."""
 
         def work(answer: Answer) -> None:
             assert isinstance(answer, Inspection)
-            self._inspect(answer, request, self._prepare(answer, request.sha256))
+            options = msgspec.convert(request.options, ActorOptions)
+            answer.counts_fuel = options.counts_fuel
+            self._inspect(answer, request, options, self._prepare(answer, request.sha256))
 
         answer = self._try(Inspection(file=request.file), work)
         assert isinstance(answer, Inspection)
@@ -123,25 +130,24 @@ class Preparer:
         if wasm is not data:
             answer.wasm = self._cache.assembled(wasm)
         _require_known(wasm)
-        answer.artefact = self._cache.artefact(wasm, self._compile)
+        engine = self._engine(answer.counts_fuel)
+        compiling = functools.partial(doors.compile_package, engine)
+        answer.artefact = self._cache.artefact(wasm, compiling, answer.counts_fuel)
         try:
-            return doors.load_artefact(self._engine, answer.artefact)
+            return doors.load_artefact(engine, answer.artefact)
         except StartError:  # sound by its digest, yet refused: made by an engine that calls itself the same
             self._cache.discard(answer.artefact)
-            answer.artefact = self._cache.artefact(wasm, self._compile)
-            return doors.load_artefact(self._engine, answer.artefact)
+            answer.artefact = self._cache.artefact(wasm, compiling, answer.counts_fuel)
+            return doors.load_artefact(engine, answer.artefact)
 
-    def _compile(self, wasm: bytes) -> bytes:
-        return doors.compile_package(self._engine, wasm)
-
-    def _inspect(self, answer: Inspection, request: Request, compiled: Any) -> None:
+    def _inspect(self, answer: Inspection, request: Request, options: ActorOptions, compiled: Any) -> None:
         from worker import report
 
-        shape = doors.shape_of(self._engine, compiled)
+        engine = self._engine(answer.counts_fuel)
+        shape = doors.shape_of(engine, compiled)
         answer.imports = [{"interface": item.interface, "function": item.function} for item in shape.imports]
         answer.exports = sorted(shape.exports)
-        options = msgspec.convert(request.options, ActorOptions)
-        found = report.report(self._engine, compiled, request.grants, options)
+        found = report.report(engine, compiled, request.grants, options)
         answer.refusals, answer.warnings = found.refusals, found.warnings
         if found.metadata is not None:
             answer.metadata = True
@@ -156,21 +162,31 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m worker.prepare", description=description)
     parser.add_argument("--cache", required=True, metavar="DIR", help="cache directory, made if missing")
     parser.add_argument("--inspect", action="store_true", help="also tell what is inside the packages")
+    fuel = "package of actors with limits of fuel, which is another artefact; not with --inspect"
+    parser.add_argument("--fuel", action="append", default=[], metavar="FILE", help=fuel)
     parser.add_argument("files", nargs="*", metavar="FILE", help="package: .wasm, or .wat text")
     options = parser.parse_args(arguments)
     try:
         preparer = Preparer(options.cache)
-        requests = [Request(file) for file in options.files] if options.files or not options.inspect else _requests()
+        jobs = _jobs(preparer, options)
     except (CacheError, msgspec.MsgspecError) as error:
         print(f"worker.prepare: {error}", file=sys.stderr)
         return 2
     failed = False
-    for request in requests:
-        answer = preparer.inspect(request) if options.inspect else preparer.prepare(request.file)
+    for job in jobs:
+        answer = job()
         failed = failed or not answer.ok
         _say(answer)
     preparer.close()
     return int(failed)
+
+
+def _jobs(preparer: Preparer, options: argparse.Namespace) -> list[Callable[[], Answer]]:
+    if options.inspect:
+        requests = [Request(file) for file in options.files] or _requests()
+        return [functools.partial(preparer.inspect, request) for request in requests]
+    jobs: list[Callable[[], Answer]] = [functools.partial(preparer.prepare, file) for file in options.files]
+    return jobs + [functools.partial(preparer.prepare, file, True) for file in options.fuel]
 
 
 def _say(answer: Answer) -> None:

@@ -83,7 +83,7 @@ def run(boot: dict[str, Any], preloaded: Any) -> NoReturn:
     to_root = _connect(context, boot["control"], boot["routing"])
     upward = _connect(context, boot["stream"], boot["routing"])
     if boot.get("rehearses") and preloaded is not None:
-        rehearse(preloaded.engine, desk, f"{boot['endpoint'].removeprefix('ipc://')}.ring")
+        rehearse(preloaded.engine(False), desk, f"{boot['endpoint'].removeprefix('ipc://')}.ring")
     init, bodies = _introduce(to_root, boot)
     options = options_of(init)
     restrict(options)

@@ -99,7 +99,7 @@ class Questions:
             events=inc.recorder.seq + 1 - inc.init.chain_seq,
             events_dropped=inc.recorder.store.forgotten,
             incarnation=inc.init.incarnation,
-            limits=inc.budgets.usage() if inc.budgets is not None else {},
+            limits=_limits(inc),
         )
         return info.Info(question.id, record), ()
 
@@ -136,3 +136,9 @@ class Questions:
 
     def _not_ready(self, question: Any) -> Answered:
         return info.Refused(question.id, "unexpected", (NOT_READY,)), ()
+
+
+def _limits(inc: Incarnation) -> dict[str, Any]:
+    """How much is used of the budgets, and of the limits of a call that are counted."""
+    used = inc.budgets.usage() if inc.budgets is not None else {}
+    return used if inc.fuel is None else {**inc.fuel.usage(), **used}

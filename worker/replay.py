@@ -33,6 +33,7 @@ from worker.engine.crossing import Answers
 from worker.engine.doors import Door, load_artefact, open_door
 from worker.prepare import Preparer
 from worker.replay_spans import BEGINNINGS
+from worker.replay_words import needs_fuel
 from worker.replaying import Replayer
 
 JOB_BYTES_MAX: Final = 16 << 20
@@ -95,13 +96,14 @@ def _replay(job: Job, began_by: int) -> tuple[ReplaySummary, Replayer]:
         raise Impossible(f"the chain is broken: {report.first_bad}")
     until = _index(events, job.until)
     begin = _begin(events[:until], job)
+    options = msgspec.convert(job.options, ActorOptions)
+    counts_fuel = options.counts_fuel or any(needs_fuel(event) for event in events)
     preparer = Preparer(job.cache)
-    answer = preparer.prepare(job.package)
+    answer = preparer.prepare(job.package, counts_fuel)
     if answer.error is not None:
         raise Impossible(answer.error)
-    options = msgspec.convert(job.options, ActorOptions)
-    engine = config.make_engine()
-    module, clock = load_artefact(engine, answer.artefact), GuestClock(engine)
+    engine = config.make_engine(counts_fuel)
+    module, clock = load_artefact(engine, answer.artefact), GuestClock(engine, counts_fuel)
 
     def door(answers: Answers) -> Door:
         return open_door(

@@ -27,6 +27,10 @@ class Span(msgspec.Struct, frozen=True):
     """The incarnation was killed in the middle of it."""
     was_stopped: bool
     """It did not end by itself: killed, or by its deadline, or cancelled."""
+    words: str = ""
+    """Of the error it has ended with."""
+    fuel: int | None = None
+    """What it had, if it has ended for lack of fuel: with as much it ends there again, without a deadline."""
 
     @property
     def is_empty(self) -> bool:
@@ -45,7 +49,22 @@ def span(events: Sequence[ChainEvent], begins_at: int) -> Span:
     while at < len(events) and events[at].event_type not in ("wasm", *BEGINNINGS):
         at += 1
     is_killed = at == len(events) or events[at].event_type in BEGINNINGS
-    return Span(begins_at, at, is_killed, is_killed or words.is_stop(payloads.read(events[at].data)))
+    if is_killed:
+        return Span(begins_at, at, True, True)
+    end = payloads.read(events[at].data)
+    return Span(begins_at, at, False, words.is_stop(end), words.told(end))
+
+
+def fueled(events: Sequence[ChainEvent], call: Span) -> Span:
+    """The same for an engine that counts fuel.
+
+    Only the last call of a life may have ended for lack of it: a guest may decline with such words.
+    """
+    later = events[call.ends_at + 1 : call.ends_at + 2]
+    if call.is_killed or (later and later[0].event_type not in BEGINNINGS):
+        return call
+    fuel = words.fuel_had(payloads.read(events[call.ends_at].data))
+    return call if fuel is None else msgspec.structs.replace(call, fuel=fuel, was_stopped=False)
 
 
 def budget(events: Sequence[ChainEvent], call: Span, limit: int | None) -> int | None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from theater import cgrf
-from theater.chain import payloads
+from theater.chain import ChainEvent, payloads
 from theater.replay import shown
 from theater.values import Tuple
-from worker.engine import contract
+from worker.engine import contract, fuel
 from worker.engine.errors import CANCELLED, DEADLINE, Trap
 
 STOPPED: Final = ("deadline of ", "limit ", CANCELLED)
@@ -18,6 +18,22 @@ STOPPED: Final = ("deadline of ", "limit ", CANCELLED)
 def is_stop(end: payloads.Payload) -> bool:
     """The call did not end by itself. (A guest may decline with such words, too; it then has half a second for it.)"""
     return isinstance(end, payloads.Error) and end.message.startswith(STOPPED)
+
+
+def fuel_had(said: payloads.Payload) -> int | None:
+    """How much fuel a call had that has ended for lack of it; None if it has ended otherwise."""
+    return fuel.recorded(said.message) if isinstance(said, payloads.Error) else None
+
+
+def told(end: payloads.Payload | None) -> str:
+    """The words of an error."""
+    return end.message if isinstance(end, payloads.Error) else ""
+
+
+def needs_fuel(event: ChainEvent) -> bool:
+    """Whether an event tells of a call that has ended for lack of fuel: only an engine that counts can repeat that."""
+    is_likely = event.event_type == "wasm" and b"fuel: " in event.data
+    return is_likely and fuel_had(payloads.read(event.data)) is not None
 
 
 def failures(interface: str, function: str) -> tuple[str, str]:

@@ -25,7 +25,7 @@ from worker.engine.doors import ABIS, Door
 from worker.engine.errors import CANCELLED, StartError, Trap
 from worker.replay_calls import CutThere, FailedThere, RecordedCalls, RecordEnds, Revival, Stopped
 from worker.replay_differences import Differences, Diverged
-from worker.replay_spans import BEGINNINGS, budget, span
+from worker.replay_spans import BEGINNINGS, budget, fueled, span
 
 EVENTS_PER_REPORT: Final = 1000
 
@@ -250,9 +250,13 @@ class Replayer:
         call = span(self._events, at)
         if call.is_empty:
             return
+        door = self._entered()
+        if door.clock.tank is not None:
+            call = fueled(self._events, call)
         limit = self._init_ticks if said.function == INIT else self._call_ticks
         self._calls.begin(call, budget(self._events, call, limit))
-        outcome = self._outcome(self._entered(), said.function, params, at)
+        door.clock.fill(call.fuel, call.words)
+        outcome = self._outcome(door, said.function, params, at)
         event = self._cursor.current_event()
         if event is None or isinstance(self._calls.pending, RecordEnds):
             return  # the incarnation was killed in the middle of it: nothing was committed

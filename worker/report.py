@@ -53,7 +53,7 @@ def report(
         return Report(problems, [])
     strict = options.interface_hashes == "strict"
     options = msgspec.structs.replace(options, init_deadline_ms=READ_MS_MAX, interface_hashes="lenient")
-    clock = GuestClock(engine)
+    clock = GuestClock(engine, options.counts_fuel)
     try:
         with _ticking(clock):
             door = open_door(engine, compiled, options=options, grants=granted, answers=_NoAnswers(), clock=clock)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from proto import control
 from theater import http
 from theater.actor import ActorOptions
+from theater.budgets import NAMES as BUDGETS
 from theater.grants import HTTP, MESSAGES
 from worker import machine_notices as n
 from worker import repeats
@@ -26,8 +27,6 @@ from worker.incarnation import Incarnation
 from worker.interfaces.registry import Dispatcher
 from worker.repeats import Repeats
 
-BUDGETS: Final = ("guest_time", "host_calls", "outgoing", "chain_events", "chain_bytes")
-
 if TYPE_CHECKING:
     from worker.replaying import MakeDoor
 
@@ -42,11 +41,12 @@ def load(inc: Incarnation, preloaded: Any, bodies: list[bytes]) -> Door:
 
     inc.repeats = _repeats(inc)
     step("compile")
-    engine = preloaded.engine if preloaded is not None else make_engine()
+    counts_fuel = inc.options.counts_fuel
+    engine = preloaded.engine(counts_fuel) if preloaded is not None else make_engine(counts_fuel)
     module = preloaded.module(init.artefact) if preloaded is not None else None
     if module is None:
         module = load_artefact(engine, init.artefact)
-    inc.clock = GuestClock(engine)
+    inc.clock = GuestClock(engine, counts_fuel)
 
     def instance(answers: Answers, tell: Callable[[str], None] = step) -> Door:
         return open_door(
@@ -54,6 +54,10 @@ def load(inc: Incarnation, preloaded: Any, bodies: list[bytes]) -> Door:
         )
 
     live = _dispatcher(inc)
+    if counts_fuel:
+        from worker.fuel import Fuel
+
+        inc.fuel = Fuel(inc)
     door = None if init.history is None else _rebuilt(inc, init.history, instance, live, step)
     if door is None:
         inc.renew_services()

@@ -22,6 +22,7 @@ from worker.engine.contract import INIT, MIGRATE
 from worker.engine.crossing import GuestError
 from worker.engine.doors import Door
 from worker.engine.errors import CONTRACT, StartError, Trap
+from worker.engine.fuel import INIT_FUEL, used_up
 
 STEP: Final = "migrate"
 
@@ -75,6 +76,7 @@ def _migrated(door: Door, state: bytes, options: ActorOptions) -> bytes:
         call = contract.Contract(door.functions, options)
         data = call.input(MIGRATE, state, contract.UNIT)
         door.arm(ticks(options.init_deadline_ms))
+        door.clock.fill(options.init_fuel, used_up(INIT_FUEL, options.init_fuel))
         result = door.call(MIGRATE, data)
         if isinstance(result, GuestError):
             raise StartError(STEP, result.text)

@@ -41,11 +41,19 @@ _libc = ctypes.PyDLL(None, use_errno=True)
 
 
 class Preloaded:
-    """What the template hands to its forks: the engine and the artefacts already mapped."""
+    """What the template hands to its forks: the engines and the artefacts already mapped."""
 
     def __init__(self, engine: Any) -> None:
-        self.engine = engine
+        self._engines = {False: engine}
         self._modules: dict[str, Any] = {}
+
+    def engine(self, counts_fuel: bool) -> Any:
+        """Return the engine, or the one that counts fuel, made when it is first needed."""
+        if counts_fuel not in self._engines:
+            from worker.engine.config import make_engine
+
+            self._engines[counts_fuel] = make_engine(counts_fuel)
+        return self._engines[counts_fuel]
 
     def module(self, artefact: str) -> Any | None:
         """Return the module of an artefact path, or None if it was not preloaded."""
@@ -57,8 +65,9 @@ class Preloaded:
             from worker.engine import doors
             from worker.interfaces import registry
 
-            self._modules[artefact] = module = doors.load_artefact(self.engine, artefact)
-            shape = doors.shape_of(self.engine, module)
+            engine = self.engine(doors.counts_fuel(artefact))
+            self._modules[artefact] = module = doors.load_artefact(engine, artefact)
+            shape = doors.shape_of(engine, module)
             registry.warm({item.interface for item in shape.imports})
 
 

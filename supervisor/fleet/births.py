@@ -49,7 +49,9 @@ class Births:
         self._s.register.by_ref[(tree, ref)] = life
         self._s.register.by_routing[life.routing] = life
         life.step = "package"
-        self._s.packages.resolve(actor.spec.package, lambda prepared: self._prepared(life, prepared))
+        options = actor.spec.options
+        resolve = self._s.packages.resolve
+        resolve(actor.spec.package, lambda prepared: self._prepared(life, prepared), options.counts_fuel)
         return life
 
     def beside(self, update: Any, old: Life, prepared: Prepared, begins: BirthState, is_trial: bool) -> Life:

@@ -143,7 +143,8 @@ class Deaths:
             return words
         if life.failure is not None:
             return life.failure
-        text = self._s.cgroups.words(life.routing.hex()) or self._stderr_tail(life)
+        words_of_kernel = self._s.cgroups.words(life.routing.hex()) if status.signal == signal.SIGKILL else None
+        text = words_of_kernel or self._stderr_tail(life)
         crashed = Cause(kind=CRASHED, signal=status.signal, exit_code=status.exit_code, text=text)
         if life.phase == STARTING:
             return Cause(kind=START_FAILED, step=life.step, text=f"the process {_ended(status)}" + _because(text))

@@ -95,6 +95,7 @@ class Families:
             raise Refusal(PermissionDenied("supervisor", "spawn-link starts a child").text())
         most = parent.spec.options.children_max
         if len(parent.children) >= (CHILDREN_MAX if most is None else most):
+            life.children_refused += 1
             raise Refusal(f"limit children: an actor has at most {CHILDREN_MAX if most is None else most} children")
         self._check_descendants(parent)
         spec = child_spec(asking)

@@ -39,6 +39,7 @@ class Life:
         "begins",
         "callbacks",
         "cause",
+        "children_refused",
         "deadline",
         "early",
         "endpoint",
@@ -136,6 +137,8 @@ class Life:
         """SHA-256 of the package, once known."""
         self.resolvers: list[Callable[[], None]] = []
         """Questions for the endpoint that came too early; asked again once it is there, or the life is over."""
+        self.children_refused = 0
+        """As there were as many as its limit allows."""
         self.heartbeats_missed = 0
         self.deadline: Timer | None = None
         self.start_deadline: Timer | None = None

@@ -6,14 +6,20 @@ parent has it; any other limit may be what the parent has, or the default.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from theater.actor import ActorOptions
+from theater.budgets import ERROR
+from theater.budgets import NAMES as BUDGETS
 
-BUDGETS: Final = ("guest_time", "host_calls", "outgoing", "chain_events", "chain_bytes")
+if TYPE_CHECKING:
+    from supervisor.fleet.lives import Life
+
 INHERITED: Final = (
+    "init_fuel",
+    "call_fuel",
     "children_max",
     "files_max",
     "process_memory_bytes",
@@ -61,6 +67,15 @@ def shares(parent: ActorOptions, child: ActorOptions) -> tuple[ActorOptions, lis
     if child.core_dumps and not parent.core_dumps:
         found.append("core_dumps")
     return (msgspec.structs.replace(child, **missing) if missing else child), found
+
+
+def children_used(life: Life) -> dict[str, Any]:
+    """How much is used of the limit of children, as a worker tells it of a budget."""
+    used, most = len(life.actor.children), life.actor.spec.options.children_max
+    refused = life.children_refused
+    return {
+        "children": {"used": used, "limit": most, "per_ms": None, "then": ERROR, "refused": refused, "waited_ns": 0}
+    }
 
 
 def _larger(one: int | None, other: int | None) -> int | None:

@@ -139,7 +139,7 @@ class Update:
 
     def prepare(self, package: str) -> None:
         """Have the package compiled."""
-        self._s.packages.resolve(package, self._compiled)
+        self._s.packages.resolve(package, self._compiled, self._actor.spec.options.counts_fuel)
 
     def _compiled(self, prepared: Prepared) -> None:
         if self._is_over:

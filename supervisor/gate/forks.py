@@ -57,7 +57,7 @@ class Forks:
             else:
                 self._s.history.keep_package(package.file, package.digest, done)
 
-        self._s.packages.resolve(actor.spec.package, prepared)
+        self._s.packages.resolve(actor.spec.package, prepared, actor.spec.options.counts_fuel)
 
     def _cannot_fork(self, actor: Actor, path: str, name: str, bodies: list[bytes]) -> str | None:
         if actor.parent is not None:

@@ -9,6 +9,7 @@ from proto import info
 from supervisor.fleet.links import Pending
 from supervisor.fleet.lives import Life
 from supervisor.fleet.services import Services
+from supervisor.fleet.shares import children_used
 from supervisor.fleet.subscriptions import Subscriptions
 from supervisor.fleet.view import actor_status
 from supervisor.gate.clients import Clients
@@ -32,7 +33,7 @@ class Questions:
             info.GetStatus: self._status,
             info.GetState: self._state,
             info.GetChain: self._chain,
-            info.GetMetrics: self._forward_info,
+            info.GetMetrics: self._metrics,
             info.GetExportHashes: self._forward_info,
             info.GetInterface: self._forward_info,
             info.SaveChain: self._save,
@@ -118,6 +119,21 @@ class Questions:
         life = self._whom.worker(client, question, self._clients.refuse_info, self._forward_info)
         if life is not None:
             self._s.links.question(life, question, Pending(client, question.id, True))
+
+    def _metrics(self, client: bytes, question: info.GetMetrics) -> None:
+        """Passed on; what the worker cannot know of its limits, the children, is added."""
+        life = self._whom.worker(client, question, self._clients.refuse_info, self._metrics)
+        if life is None:
+            return
+        asked = Pending(client, question.id, True)
+
+        def told(message: Any, bodies: list[bytes]) -> None:
+            if isinstance(message, info.Info):
+                message.data["limits"] = {**message.data.get("limits", {}), **children_used(life)}
+            self._s.links.answer(asked, message, bodies)
+
+        is_limited = life.actor.spec.options.children_max is not None
+        self._s.links.question(life, question, Pending(client, question.id, True, told) if is_limited else asked)
 
     def _save(self, client: bytes, question: info.SaveChain) -> None:
         if question.path is not None and "\0" in question.path:

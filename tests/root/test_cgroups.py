@@ -82,6 +82,13 @@ def test_out_of_memory_is_told(machine: Path) -> None:
     ("spoil", "words"),
     [
         (lambda m: (m / "mounts").write_text("tmpfs /run tmpfs rw 0 0\n"), "no cgroup v2 hierarchy"),
+        (
+            lambda m: (m / "mounts").write_text(
+                f"cgroup /cg/cpu cgroup rw,relatime,cpu,cpuacct 0 0\ncgroup2 {m}/cg/unified cgroup2 rw 0 0\n"
+                "cgroup /cg/memory cgroup rw,memory 0 0\n"
+            ),
+            r"controllers cpu, memory belong to cgroup v1 here, which is not supported: boot with",
+        ),
         (lambda m: (m / "cg/service/cgroup.controllers").write_text("io\n"), "controllers cpu, memory, pids are not"),
         (lambda m: (m / "cg/service/cgroup.controllers").unlink(), "Delegate=yes"),
     ],

@@ -66,6 +66,22 @@ def test_good_and_bad_files_are_answered_and_good_ones_remembered(
     assert len(answers) == 4
 
 
+def test_one_file_for_actors_with_fuel_and_without(loop: Loop, packages: Packages, tmp_path: Path) -> None:
+    """Asked together, each gets its own artefact; a bad file is told to both."""
+    good, missing = str(tmp_path / "good.wasm"), str(tmp_path / "missing.wasm")
+    Path(good).write_bytes(EMPTY_WASM)
+    answers: list[Prepared] = []
+    for file in (good, missing):
+        for counts_fuel in (False, True):
+            packages.resolve(file, answers.append, counts_fuel)
+    run_until(loop, answers, 4)
+
+    found = {(each.file, each.counts_fuel): each for each in answers}
+    assert len(found) == 4
+    assert found[good, True].artefact != found[good, False].artefact
+    assert found[missing, True].error == found[missing, False].error
+
+
 def test_a_changed_file_is_prepared_again(loop: Loop, packages: Packages, tmp_path: Path) -> None:
     """Size and modification time tell."""
     file = tmp_path / "a.wasm"

@@ -15,7 +15,7 @@ LESS = Budget(amount=5, per_ms=1000, then="stop")
 MORE = Budget(amount=20, per_ms=1000)
 
 
-@pytest.mark.parametrize("name", ["guest_time", "host_calls", "outgoing", "chain_events", "chain_bytes"])
+@pytest.mark.parametrize("name", ["guest_time", "fuel", "host_calls", "outgoing", "chain_events", "chain_bytes"])
 def test_budgets(name: str) -> None:
     """Taken over where nothing is said; less is fine, more is refused."""
 
@@ -39,6 +39,15 @@ def test_limits_of_the_process() -> None:
         ActorOptions(files_max=99, cgroup_memory_bytes=1 << 26), [],
     )  # fmt: skip
     assert shares(parent, ActorOptions(files_max=101))[1] == ["limit files_max"]
+
+
+def test_fuel_of_a_call() -> None:
+    """As the parent's unless less is said."""
+    parent = ActorOptions(call_fuel=100)
+
+    assert shares(parent, ActorOptions())[0].call_fuel == 100
+    assert shares(parent, ActorOptions(call_fuel=99))[1] == []
+    assert shares(parent, ActorOptions(call_fuel=101))[1] == ["limit call_fuel"]
 
 
 def test_other_limits_may_be_the_default_or_the_parents() -> None:

@@ -51,7 +51,7 @@ def test_modules_do_not_share_entries(directory: str) -> None:
 def test_engines_do_not_share_entries(directory: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every knob, version and processor feature is part of the key."""
     first = Cache(directory).artefact(WASM, Compiler())
-    monkeypatch.setattr(cache.config, "fingerprint", lambda: "another engine")
+    monkeypatch.setattr(cache.config, "fingerprint", lambda counts_fuel: "another engine")
 
     assert Cache(directory).artefact(WASM, Compiler()) != first
 

@@ -37,6 +37,8 @@ LIMITS = Section(
             default="300s",
             target="call_deadline_ms",
         ),
+        "init_fuel": Field(wants=Whole(1, budget.AMOUNT_MAX, or_none=True), doc="Fuel of init.", default="none"),
+        "call_fuel": Field(wants=Whole(1, budget.AMOUNT_MAX, or_none=True), doc="Fuel of one call.", default="none"),
         "init_warn": Field(
             wants=duration(), doc="A start that takes longer is logged.", default="30s", target="init_warn_ms"
         ),
@@ -59,6 +61,7 @@ LIMITS = Section(
             target="message_bytes_max",
         ),
         "guest_time": Field(wants=budget.TIME, doc="Computing time of the guest, over its calls.", default="none"),
+        "fuel": Field(wants=budget.COUNT, doc="Fuel of the guest, over its calls.", default="none"),
         "host_calls": Field(wants=budget.COUNT, doc="Calls of host functions.", default="none"),
         "outgoing": Field(
             wants=budget.SIZE, doc="Bytes given to host functions that send or write, as encoded.", default="none"

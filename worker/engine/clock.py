@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from wasmtime import _ffi as ffi
 
-from worker.engine.errors import CANCELLED, DEADLINE, Trap
+from worker.engine.errors import CANCELLED, DEADLINE, FUEL, Trap
+from worker.engine.fuel import Tank
 
 TICK_MS: Final = 10
 """The grain of guest time."""
@@ -34,23 +35,38 @@ def ticks(milliseconds: int | None) -> int | None:
 
 
 class GuestClock:
-    """The budget of the call in progress. One clock serves one store."""
+    """The budget of the call in progress. One clock serves one store.
 
-    def __init__(self, engine: Any) -> None:
+    ``counts_fuel``: the engine is one that counts (worker.engine.config), and ``tank`` is there.
+    """
+
+    def __init__(self, engine: Any, counts_fuel: bool = False) -> None:
         self.computing = False
         """The guest thread runs guest code right now (not a host function)."""
+        self.tank = Tank() if counts_fuel else None
         self._engine = engine
         self._budget: int | None = None
         self._used = 0
         self._reason: str | None = None
         self._expired_budget = False
+        self.store: Any = None
+        """The store it watches over."""
         self._context: Any = None
         self._callback = _Callback(self._expired)  # the library keeps only its address
 
     def attach(self, store: Any) -> None:
         """Watch over this store from now on."""
-        self._context = store._context()
+        self.store, self._context = store, store._context()
         ffi.wasmtime_store_epoch_deadline_callback(store.ptr(), self._callback, None, _NO_FINALIZER)
+        if self.tank is not None:
+            self.tank.attach(store)
+
+    def go_back(self, store: Any) -> None:
+        """Watch over the store of before again, if it is still open: the start of another instance has failed."""
+        try:
+            self.attach(store)
+        except (AttributeError, ValueError):  # there is none, or it was closed
+            self.store = self._context = None
 
     def arm(self, budget_ticks: int | None) -> None:
         """Begin a new budget (None = unlimited) and forget earlier interruptions. Guest thread only."""
@@ -59,6 +75,11 @@ class GuestClock:
         self._reason = None
         self._expired_budget = False
         ffi.wasmtime_context_set_epoch_deadline(self._context, 1)
+
+    def fill(self, amount: int | None, text: str) -> None:
+        """Give the next call so much fuel (None: no bound), if fuel is counted. Guest thread only."""
+        if self.tank is not None:
+            self.tank.fill(amount, text)
 
     def tick(self) -> None:
         """One tick has passed. Any thread; counts only while the guest computes."""
@@ -77,6 +98,14 @@ class GuestClock:
         if self._reason is not None:
             return Trap(self._reason, CANCELLED)
         return None
+
+    def told(self, trap: Trap) -> Trap:
+        """The same end; in the words of the limit, if it was for lack of fuel, wherever the guest computed then."""
+        if trap.kind != FUEL or self.tank is None or not self.tank.text:
+            return trap
+        told = Trap(self.tank.text, FUEL)
+        told.__cause__ = trap.__cause__
+        return told
 
     def _expired(self, context: Any, data: Any, delta: Any, kind: Any) -> int:
         self._used += 1

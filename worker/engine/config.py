@@ -1,4 +1,4 @@
-"""The one engine configuration shared by the compiler process, the template and the workers.
+"""The engine configuration shared by the compiler process, the template and the workers: one, and one that counts fuel.
 
 wasmtime checks only some of these knobs when it loads an artefact, so all of them are part of the cache key.
 """
@@ -22,36 +22,44 @@ KNOBS: Final[tuple[tuple[str, Any], ...]] = (
     ("wasm_relaxed_simd_deterministic", True),
 )
 
+FUEL_KNOB: Final = ("consume_fuel", True)
+"""Only for actors with limits of fuel: it makes what is compiled slower, and what is compiled without it stays so."""
+
 BRIDGE: Final = 1
 """Which bridge is compiled around components (worker.engine.component.outer): changes with what that does."""
 
 
-def make_config() -> Any:
+def knobs(counts_fuel: bool) -> tuple[tuple[str, Any], ...]:
+    """The settings of an engine."""
+    return (*KNOBS, FUEL_KNOB) if counts_fuel else KNOBS
+
+
+def make_config(counts_fuel: bool = False) -> Any:
     """Return a fresh configuration; an engine consumes it."""
     config = wasmtime.Config()
-    for name, value in KNOBS:
+    for name, value in knobs(counts_fuel):
         setattr(config, name, value)
     return config
 
 
-def make_engine() -> Any:
+def make_engine(counts_fuel: bool = False) -> Any:
     """Return an engine. It starts no thread and compiles nothing.
 
     The raw bindings are tried here, so that a template process does it once for all its forks.
     """
     from worker.engine import raw
 
-    engine = wasmtime.Engine(make_config())
+    engine = wasmtime.Engine(make_config(counts_fuel))
     raw.unusable(engine)
     return engine
 
 
-def fingerprint() -> str:
+def fingerprint(counts_fuel: bool = False) -> str:
     """Everything besides the package itself that a compiled artefact depends on, as one line."""
     from importlib.metadata import version  # slow to import, and only the compiler process asks
 
-    knobs = ",".join(f"{name}={value}" for name, value in KNOBS)
-    return f"wasmtime {version('wasmtime')} {platform.machine()} {_processor()} {knobs},bridge={BRIDGE}"
+    settings = ",".join(f"{name}={value}" for name, value in knobs(counts_fuel))
+    return f"wasmtime {version('wasmtime')} {platform.machine()} {_processor()} {settings},bridge={BRIDGE}"
 
 
 def _processor() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import wasmtime
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 COMPONENT_SUFFIX: Final = "-component.cwasm"
 """How artefacts of components are named (worker.cache): their kind cannot be told without loading them."""
+COUNTS_FUEL: Final = "-fuel"
+"""Part of the names of artefacts for engines that count fuel, before the suffix."""
 PACK_ABI: Final = "pack-2"
 COMPONENT_ABI: Final = "component-1"
 ABIS: Final = (PACK_ABI, COMPONENT_ABI)
@@ -55,6 +58,11 @@ class Door(Protocol):
 def is_component(wasm: bytes) -> bool:
     """Whether a binary is a component."""
     return wasm[4:8] == COMPONENT
+
+
+def counts_fuel(artefact: str) -> bool:
+    """Whether an artefact is one for engines that count fuel."""
+    return COUNTS_FUEL in os.path.basename(artefact)
 
 
 def compile_package(engine: Any, wasm: bytes) -> bytes:

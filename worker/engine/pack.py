@@ -22,6 +22,7 @@ from worker.engine.contract import UNIT
 from worker.engine.crossing import MESSAGE_CHARS_MAX, Answers, GuestError, Returned
 from worker.engine.doors import PACK_ABI
 from worker.engine.errors import CONTRACT, StartError, Trap
+from worker.engine.fuel import INIT_FUEL, used_up
 
 U32: Final = 0xFFFFFFFF
 SLOTS_BYTES: Final = 8
@@ -95,8 +96,11 @@ class PackDoor:
         step("instantiate")
         store = wasmtime.Store(engine)
         clock = clock or GuestClock(engine)
+        before = clock.store
         clock.attach(store)
         clock.arm(ticks(options.init_deadline_ms))
+        if not is_replay:
+            clock.fill(options.init_fuel, used_up(INIT_FUEL, options.init_fuel))
         door = cls(store, clock, options, fast)
         try:
             door._instantiate(compiled, shape, answers)
@@ -106,6 +110,7 @@ class PackDoor:
                 door._choose_variants(answers)
         except BaseException:
             door.close()
+            clock.go_back(before)
             raise
         return door
 
@@ -370,7 +375,7 @@ class PackDoor:
             trap = error
         else:
             trap = self.clock.verdict() or traps.of_engine(error)
-        self._poison = traps.with_memory(trap, len(self._view()), self._options.memory_bytes)
+        self._poison = traps.with_memory(self.clock.told(trap), len(self._view()), self._options.memory_bytes)
         return self._poison
 
     def _nested_verdict(self, error: BaseException) -> Trap | None:

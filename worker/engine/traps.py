@@ -10,6 +10,7 @@ from worker.engine.errors import (
     ARITHMETIC,
     CONTRACT,
     ENGINE,
+    FUEL,
     HOST,
     INDIRECT_CALL,
     OUT_OF_BOUNDS,
@@ -37,6 +38,7 @@ KINDS: Final[dict[str, str]] = {
     "INDIRECT_CALL_TO_NULL": INDIRECT_CALL,
     "BAD_SIGNATURE": INDIRECT_CALL,
     "NULL_REFERENCE": INDIRECT_CALL,
+    "OUT_OF_FUEL": FUEL,
 }
 
 

@@ -35,6 +35,7 @@ from worker.engine.errors import (
     ARITHMETIC,
     CONTRACT,
     ENGINE,
+    FUEL,
     INDIRECT_CALL,
     OUT_OF_BOUNDS,
     STACK_OVERFLOW,
@@ -42,6 +43,7 @@ from worker.engine.errors import (
     StartError,
     Trap,
 )
+from worker.engine.fuel import INIT_FUEL, used_up
 from worker.interfaces import registry
 
 if TYPE_CHECKING:
@@ -62,6 +64,7 @@ REASONS: Final[tuple[tuple[str, str], ...]] = (
     ("invalid conversion to integer", ARITHMETIC),
     ("uninitialized element", INDIRECT_CALL),
     ("indirect call type mismatch", INDIRECT_CALL),
+    ("all fuel consumed", FUEL),
 )
 """Component traps carry no code, but a reason in words."""
 
@@ -119,8 +122,11 @@ class ComponentDoor:
         step("instantiate")
         store = wasmtime.Store(engine)
         clock = clock or GuestClock(engine)
+        before = clock.store
         clock.attach(store)
         clock.arm(ticks(options.init_deadline_ms))
+        if not is_replay:
+            clock.fill(options.init_fuel, used_up(INIT_FUEL, options.init_fuel))
         door = cls(store, clock, options)
         door._shape, door._found = shape, found
         door._handles = Handles(store, found.resources)
@@ -135,6 +141,7 @@ class ComponentDoor:
                 door._choose_variants(answers)
         except BaseException:
             door.close()
+            clock.go_back(before)
             raise
         return door
 
@@ -313,8 +320,8 @@ class ComponentDoor:
             trap = Trap(str(error), CONTRACT)
         else:
             trap = self.clock.verdict() or _of_engine(error)
-        self._poison = trap
-        return trap
+        self._poison = self.clock.told(trap)
+        return self._poison
 
 
 def _with_values(answers: Answers) -> Answer:
