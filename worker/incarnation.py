@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from proto import control
 from theater.actor import ActorOptions
 from theater.errors import ActorError
+from worker import recovered
 from worker.alarms import Alarms
 from worker.asks import Asks
 from worker.bell import Bell
@@ -84,6 +85,8 @@ class Incarnation:
         """The guest has asked for a child at least once (L5.5)."""
         self.resumes = init.resume
         """``init`` is not called: the state is one that was committed."""
+        self.how_recovered = recovered.how(init)
+        """What a life goes on from that begins without ``init``, as its guest is told."""
         self.is_orphan = False
         """The supervisor is gone."""
         self.services: dict[Any, Any] = {}

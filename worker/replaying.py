@@ -23,6 +23,7 @@ from worker.engine.doors import ABIS, Door
 from worker.engine.errors import CANCELLED, StartError, Trap
 from worker.engine.pack import INIT, Answers, GuestError
 from worker.interfaces import registry
+from worker.recovered import HANDLE_RECOVERED
 
 CUT_SHORT_MS: Final = 500
 """Computing time after the last that is recorded of a call that was stopped: nobody waits for its deadline again."""
@@ -345,7 +346,7 @@ class Replayer:
         Callers may give a call more time than the actor's limit, and the machine may be a slower one now. The times of
         events are not under their hashes: a wrong one can make a replay longer, but not another.
         """
-        limit = self._init_ticks if function == INIT else self._call_ticks
+        limit = self._init_ticks if function in (INIT, HANDLE_RECOVERED) else self._call_ticks
         if limit is None:
             return None
         taken_ms = (self._events[last].time_ns - self._events[at].time_ns) // 1_000_000

@@ -13,7 +13,7 @@ from theater import http
 from theater.actor import ActorOptions
 from theater.grants import HTTP, MESSAGES
 from worker import machine_notices as n
-from worker import repeats
+from worker import recovered, repeats
 from worker.context import HostContext
 from worker.engine import contract
 from worker.engine.clock import GuestClock
@@ -155,6 +155,7 @@ def _rebuilt(
         raise StartError("replay", str(summary))
     inc.state = replayer.state
     inc.resumes = replayer.is_initialised
+    inc.how_recovered = recovered.how_replayed(events)
     step("replay")
     return door
 
