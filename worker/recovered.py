@@ -1,7 +1,7 @@
 """A life that begins without ``init``: the guest is told, before anything else, and may set again what it lost.
 
 ``theater:simple/recovery-handlers.handle-recovered`` is to such a life what ``init`` is to the others (akka's
-RecoveryCompleted): the first operation, part of the start, recorded like any other. Without the export nothing is called.
+RecoveryCompleted): the first operation, part of the start, recorded like any other. Without the export nothing is done.
 """
 
 from __future__ import annotations
