@@ -11,7 +11,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -49,6 +49,8 @@ class Packages:
         self._known: dict[str, tuple[Stamp, Prepared]] = {}
         self._wanted: dict[str, list[Done]] = {}
         self._run: _Run | None = None
+        self.on_compiling: Callable[[str], None] = lambda file: None
+        """Told of each file that is not in the cache, when its compilation begins."""
 
     def resolve(self, file: str, done: Done) -> None:
         """Call ``done`` with the prepared package: at once if it is known, else when the helper has answered."""
@@ -71,7 +73,7 @@ class Packages:
             return
         files = {file: self._wanted.pop(file) for file in list(self._wanted)[:FILES_PER_RUN_MAX]}
         try:
-            self._run = _Run(self._loop, self._cache_dir, files, self._finished)
+            self._run = _Run(self._loop, self._cache_dir, files, self._finished, self._began)
         except OSError as error:
             text = f"cannot start the compiler process: {error}"
             self._finished([(None, Prepared(file=file, error=text), waiting) for file, waiting in files.items()])
@@ -85,6 +87,9 @@ class Packages:
                 done(prepared)
         if self._wanted:
             self._loop.call_soon(self._start)
+
+    def _began(self, file: str) -> None:
+        self.on_compiling(file)
 
     def _remember(self, stamp: Stamp, prepared: Prepared) -> None:
         self._known[prepared.file] = (stamp, prepared)
@@ -101,11 +106,15 @@ class _Run:
         cache_dir: str,
         files: dict[str, list[Done]],
         finished: Callable[[list[tuple[Stamp | None, Prepared, list[Done]]]], None],
+        began: Callable[[str], None],
     ) -> None:
         self._loop = loop
         self._files = files
         self._finished = finished
+        self._began = began
         self._output = bytearray()
+        self._looked_at = 0
+        """So much of it was searched for compilations that have begun."""
         self._stamps = {file: _stamp(file) for file in files}
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "worker.prepare", "--cache", cache_dir, *files],
@@ -143,6 +152,11 @@ class _Run:
         self._output += data
         if len(self._output) > OUTPUT_BYTES_MAX:
             self.kill()
+        end = self._output.rfind(b"\n") + 1
+        for answer in _lines(bytes(self._output[self._looked_at : end])):
+            if answer.get("compiling") and answer.get("file") in self._files:
+                self._began(answer["file"])
+        self._looked_at = end
 
     def _ended(self) -> None:
         status = _status(self._pidfd)
@@ -194,13 +208,23 @@ def _wait(pidfd: int) -> None:
 
 def _parse(output: bytes) -> dict[str, Prepared]:
     answers: dict[str, Prepared] = {}
-    for line in output.splitlines():
+    for answer in _lines(output):
         try:
-            answer: dict[str, Any] = msgspec.json.decode(line)
-            answers[answer["file"]] = msgspec.convert(answer, Prepared)
+            if not answer.get("compiling"):
+                answers[answer["file"]] = msgspec.convert(answer, Prepared)
         except (msgspec.MsgspecError, KeyError, TypeError):
             continue  # a line that is not an answer leaves its file without one
     return answers
+
+
+def _lines(output: bytes) -> Iterator[dict[str, Any]]:
+    for line in output.splitlines():
+        try:
+            said = msgspec.json.decode(line)
+        except msgspec.MsgspecError:
+            continue
+        if isinstance(said, dict):
+            yield said
 
 
 def _stamp(file: str) -> Stamp | None:

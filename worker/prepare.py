@@ -6,7 +6,8 @@
         {"file": …, "grants": {…}, "options": {…}, "sha256": …}; answers add the problems a start would have
 
 Neither the root nor the template process ever compiles: threads and memory of a compiler stay out of them. A bad
-package gives a line with ``error``, never a traceback; the process exits with 1 if any package had one.
+package gives a line with ``error``, never a traceback; the process exits with 1 if any package had one. Before one is
+compiled, which takes its time, there is a line ``{"file": …, "compiling": true}`` (without --inspect).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import hashlib
 import os
 import stat
 import sys
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -81,8 +83,10 @@ class Inspection(Answer, kw_only=True):
 class Preparer:
     """Compiles packages with one engine into one cache."""
 
-    def __init__(self, cache_dir: str) -> None:
+    def __init__(self, cache_dir: str, began: Callable[[str], None] = lambda file: None) -> None:
+        """``began``: told of a file that is really compiled, before that."""
         self._cache = Cache(cache_dir)
+        self._began = began
         self._engine = config.make_engine()
 
     def close(self) -> None:
@@ -123,16 +127,18 @@ class Preparer:
         if wasm is not data:
             answer.wasm = self._cache.assembled(wasm)
         _require_known(wasm)
-        answer.artefact = self._cache.artefact(wasm, self._compile)
+
+        def compiled(wasm: bytes) -> bytes:
+            self._began(answer.file)
+            return doors.compile_package(self._engine, wasm)
+
+        answer.artefact = self._cache.artefact(wasm, compiled)
         try:
             return doors.load_artefact(self._engine, answer.artefact)
         except StartError:  # sound by its digest, yet refused: made by an engine that calls itself the same
             self._cache.discard(answer.artefact)
-            answer.artefact = self._cache.artefact(wasm, self._compile)
+            answer.artefact = self._cache.artefact(wasm, compiled)
             return doors.load_artefact(self._engine, answer.artefact)
-
-    def _compile(self, wasm: bytes) -> bytes:
-        return doors.compile_package(self._engine, wasm)
 
     def _inspect(self, answer: Inspection, request: Request, compiled: Any) -> None:
         from worker import report
@@ -159,7 +165,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("files", nargs="*", metavar="FILE", help="package: .wasm, or .wat text")
     options = parser.parse_args(arguments)
     try:
-        preparer = Preparer(options.cache)
+        preparer = Preparer(options.cache) if options.inspect else Preparer(options.cache, _say_compiling)
         requests = [Request(file) for file in options.files] if options.files or not options.inspect else _requests()
     except (CacheError, msgspec.MsgspecError) as error:
         print(f"worker.prepare: {error}", file=sys.stderr)
@@ -173,9 +179,13 @@ def main(arguments: list[str]) -> int:
     return int(failed)
 
 
-def _say(answer: Answer) -> None:
+def _say(answer: Any) -> None:
     sys.stdout.buffer.write(msgspec.json.encode(answer) + b"\n")
     sys.stdout.buffer.flush()  # a package that kills this process must not take earlier answers along
+
+
+def _say_compiling(file: str) -> None:
+    _say({"file": file, "compiling": True})
 
 
 def _requests() -> list[Request]:
