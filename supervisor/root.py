@@ -206,6 +206,11 @@ class Root:
             s.loop.on_signal(signal.SIGCHLD, Strangers(s.loop, s.register.pids).look_soon)
         run_dir.announce(self.about())
         self._log.info("starting", tree=self.options.tree_file, name=self.options.name, pid=os.getpid())
+        if os.path.isdir(s.dirs.terminals):
+            from theater import terminals
+
+            for device in terminals.restore(s.dirs.terminals):  # of a run that was killed
+                self._log.info("terminal_restored", device=device)
         self._prepare_all(self._plant)
 
     def _plant(self) -> None:

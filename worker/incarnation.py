@@ -134,6 +134,13 @@ class Incarnation:
                 close()
         self.services.clear()
 
+    def abandon_services(self) -> None:
+        """The process ends, perhaps in the middle of an operation: leave what outlives it as it was. Post thread."""
+        for service in list(self.services.values()):
+            abandon = getattr(service, "abandon", None)
+            if abandon is not None:
+                abandon()
+
     def renew_services(self) -> None:
         """A fresh instance of the guest has none of what the one before it held."""
         for service in list(self.services.values()):
