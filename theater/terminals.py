@@ -148,7 +148,7 @@ def _decoded(path: str) -> Note | None:
 
 
 def _write(path: str, note: Note | None) -> None:
-    """Replace the note, or remove it if nobody holds the terminal. Never an error: a full disk must not be in the way."""
+    """Replace the note, or remove it if nobody holds the terminal. Never an error: a full disk is none of it."""
     if not path:
         return
     try:

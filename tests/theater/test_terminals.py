@@ -64,7 +64,7 @@ def test_release(pair: Pair) -> None:
 
 @pytest.mark.parametrize("owner", ["a", None])
 def test_restore(pair: Pair, owner: str | None) -> None:
-    """By somebody else, who knows the holder's name, or that all of them are gone; use of it in between is no matter."""
+    """By somebody else, who knows the holder, or that all of them are gone; use of it in between is no matter."""
     pair.change("a")
     os.write(pair.fd, b"text\n")
     os.read(pair.master, 10)

@@ -308,7 +308,7 @@ INTERFACE: Final = Interface(
             "set-raw-mode",
             "func(enabled: bool) -> result<_, string>",
             set_raw_mode,
-            "Have keys one by one, without echo, or lines again. At the end of the actor, whatever ends it, the terminal is "
+            "Have keys one by one, without echo, or lines again. When the actor has ended, whatever ended it, all is "
             "as it was.",
         ),
         _one("get-size", "func() -> result<tuple<u16, u16>, string>", get_size, "Columns and rows of the terminal."),
