@@ -134,6 +134,20 @@ class Incarnation:
                 close()
         self.services.clear()
 
+    def hand_over_services(self) -> None:
+        """Another package is to take over: let go of what it may want. Post thread; the guest does nothing."""
+        for service in list(self.services.values()):
+            hand_over = getattr(service, "hand_over", None)
+            if hand_over is not None:
+                hand_over()
+
+    def take_back_services(self) -> None:
+        """It has not taken over. Likewise."""
+        for service in list(self.services.values()):
+            take_back = getattr(service, "take_back", None)
+            if take_back is not None:
+                take_back()
+
     def abandon_services(self) -> None:
         """The process ends, perhaps in the middle of an operation: leave what outlives it as it was. Post thread."""
         for service in list(self.services.values()):

@@ -266,6 +266,7 @@ class Post:
             self._feed(notice)
 
     def _take_back(self, message: control.TakeBack, bodies: list[bytes]) -> None:
+        self._inc.take_back_services()
         self._feed(n.TakeBack(Orderer(message.id)))
         if self._inc.server is not None:
             self._inc.server.resume()
@@ -327,6 +328,7 @@ class Post:
         assert isinstance(waiter, Orderer) and recorder.head is not None
         if self._inc.server is not None:
             self._inc.server.pause()
+        self._inc.hand_over_services()
         self._send(control.HandedOver(waiter.id, recorder.seq, recorder.head), [self._inc.state])
 
     def _forward(self, action: act.Forward) -> None:

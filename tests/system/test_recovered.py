@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import socket
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -237,3 +238,62 @@ def test_a_fork(tree: RunningTree) -> None:
     tree.wait_incarnation("/copy", 2)
     assert goes_on(tree, "/copy")[0].params == Tuple((String("last"),))
     assert "Replay complete" in tree.cli("replay", "/copy")
+
+
+# -- connections -------------------------------------------------------------------------------------------------------
+
+LISTEN = wat.Import("theater:simple/tcp.listen", "(address: string) -> result<string, string>")
+CONNECTION = "theater:simple/tcp-client.handle-connection"
+
+
+def serving(address: str, number: int, *after: wat.Behaviour) -> bytes:
+    """An actor that listens, and counts the connections; ``number`` makes packages differ."""
+    listens = wat.calls(LISTEN, text(address))
+    return wat.build(
+        functions=[
+            wat.starts(u32(0), listens),
+            wat.Function(CONNECTION, "(state: u32, connection-id: string) -> result<tuple<u32>, string>", counts()),
+            wat.Function(f"{API}.same-{number}", PLAIN, keeps()),
+            wat.Function(HANDLE_RECOVERED, TOLD, [listens, *after] if after else keeps(listens)),
+        ],
+        imports=[LISTEN],
+    )
+
+
+def test_a_server_listens_again(start: Any, home: Path) -> None:
+    """After a kill, after an update, and after one that came to nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        place = free.getsockname()
+    address = f"127.0.0.1:{place[1]}"
+    for name, wasm in {
+        "first": serving(address, 1),
+        "second": serving(address, 2),
+        "failing": serving(address, 3, wat.declines("not now")),
+    }.items():
+        (home / f"{name}.wasm").write_bytes(wasm)
+    grants = f'{{tcp: {{listen: ["{address}"]}}}}'
+    tree = start(
+        f"version: 1\nname: serving\nintensity: 9\nchildren:\n"
+        f"  - {{id: it, actor: first.wasm, grants: {grants}, recover: last}}\n"
+    )
+    it = tree.actor("/it")
+
+    def is_served() -> bool:
+        before = it.get_state()
+        with suppress(ConnectionRefusedError), socket.create_connection(place):
+            until(lambda: it.get_state() > before, "the connection to be announced")
+            return True
+        return False
+
+    assert is_served()
+    os.kill(tree.pid("/it"), signal.SIGKILL)
+    tree.wait_incarnation("/it", 2)
+    assert is_served()
+    it.update_package(home / "second.wasm")
+    assert is_served()
+    with pytest.raises(UpdatePackageError, match="not now"):
+        it.update_package(home / "failing.wasm")
+    until(is_served, "the second package to listen again")
+    assert it.get_state() == 4
+    assert tree.status("/it").incarnation == 3
+    assert "Replay complete" in tree.cli("replay", "/it")
