@@ -309,8 +309,8 @@ class Replayer:
         self.call_in_progress = None
         if isinstance(outcome, Trap):
             self._close()  # what was stopped in the middle is never entered again
-        elif said.function == INIT and isinstance(outcome, contract.Ok):
-            self.is_initialised = True
+        elif said.function != INIT or isinstance(outcome, contract.Ok):
+            self.is_initialised = True  # whatever else is called comes after it, or after what stands in its place
 
     def _outcome(self, door: Door, function: str, params: Value, at: int) -> Any:
         """Run the call: Ok, Declined, or the Trap that ended it. _RecordEnds is left in ``_pending``."""

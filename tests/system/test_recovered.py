@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.guests import wat
-from tests.guests.pack import octets, text, tup, u32, u64, variant
+from tests.guests.pack import boolean, octets, text, tup, u32, u64, variant
 from tests.system import guests
 from tests.system.running import RunningTree, is_running, until
 from tests.system.test_local_interfaces import (
@@ -32,7 +32,7 @@ from tests.system.test_local_interfaces import (
 )
 from theater.chain import payloads
 from theater.errors import ActorError, UpdatePackageError
-from theater.values import String, Tuple
+from theater.values import Bool, String, Tuple
 from worker.recovered import HANDLE_RECOVERED
 
 TOLD = "(state: u32, how: string) -> result<tuple<u32>, string>"
@@ -238,6 +238,33 @@ def test_a_fork(tree: RunningTree) -> None:
     tree.wait_incarnation("/copy", 2)
     assert goes_on(tree, "/copy")[0].params == Tuple((String("last"),))
     assert "Replay complete" in tree.cli("replay", "/copy")
+
+
+ASK = wat.Import("theater:simple/links.trap-exit", "(enabled: bool) -> result<bool, string>")
+
+
+def test_it_may_ask_the_supervisor(start: Any, home: Path) -> None:
+    """Also in an update, where the actor has not moved yet: what traps exits is there, as the old package left it."""
+    asks = wat.calls(ASK, boolean(True))
+    for number in (1, 2):
+        functions = [wat.starts(u32(0), asks), told(*keeps(asks))]
+        functions += [wat.Function(f"{API}.same-{each}", PLAIN, keeps()) for each in range(number)]
+        (home / f"{number}.wasm").write_bytes(wat.build(functions=functions, imports=[ASK]))
+    tree = start(
+        "version: 1\nname: asking\nintensity: 9\nchildren:\n"
+        "  - {id: it, actor: 1.wasm, grants: {links: {}}, recover: last}\n"
+    )
+
+    def answer() -> Any:
+        calls = until(lambda: [each for each in life(tree, "/it") if isinstance(each, payloads.HostCall)], "a host call")
+        return [each.output.value for each in calls]
+
+    assert answer() == [Bool(False)]
+    tree.actor("/it").update_package(home / "2.wasm")
+    assert answer() == [Bool(True)]
+    os.kill(tree.pid("/it"), signal.SIGKILL)
+    tree.wait_incarnation("/it", 3)
+    assert answer() == [Bool(False)]
 
 
 # -- connections -------------------------------------------------------------------------------------------------------
