@@ -256,7 +256,7 @@ def test_it_may_ask_the_supervisor(start: Any, home: Path) -> None:
     )
 
     def answer() -> Any:
-        calls = until(lambda: [each for each in life(tree, "/it") if isinstance(each, payloads.HostCall)], "a host call")
+        calls = until(lambda: [each for each in life(tree, "/it") if isinstance(each, payloads.HostCall)], "a call")
         return [each.output.value for each in calls]
 
     assert answer() == [Bool(False)]
