@@ -153,7 +153,7 @@ class Init(Message, tag="init", frozen=True):
     parent: str | None = None
     """Id of the actor whose guest spawned this one."""
     setup: bool = False
-    """Stop before ``init`` (S1)."""
+    """Stop before ``init``, or ``handle-recovered`` (S1)."""
     keeps_state: bool = False
     """Write each committed state beside the ring, for the next incarnation (theater.committed)."""
     notes_operations: bool = False

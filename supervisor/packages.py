@@ -11,7 +11,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import msgspec
 
@@ -52,6 +53,8 @@ class Packages:
         self._known: dict[Wanted, tuple[Stamp, Prepared]] = {}
         self._wanted: dict[Wanted, list[Done]] = {}
         self._run: _Run | None = None
+        self.on_compiling: Callable[[str], None] = lambda file: None
+        """Told of each file that is not in the cache, when its compilation begins."""
 
     def resolve(self, file: str, done: Done, counts_fuel: bool = False) -> None:
         """Call ``done`` with the prepared package: at once if it is known, else when the helper has answered.
@@ -78,7 +81,7 @@ class Packages:
             return
         files = {wanted: self._wanted.pop(wanted) for wanted in list(self._wanted)[:FILES_PER_RUN_MAX]}
         try:
-            self._run = _Run(self._loop, self._cache_dir, files, self._finished)
+            self._run = _Run(self._loop, self._cache_dir, files, self._finished, self._began)
         except OSError as error:
             text = f"cannot start the compiler process: {error}"
             self._finished([(None, _failed(wanted, text), waiting) for wanted, waiting in files.items()])
@@ -92,6 +95,9 @@ class Packages:
                 done(prepared)
         if self._wanted:
             self._loop.call_soon(self._start)
+
+    def _began(self, file: str) -> None:
+        self.on_compiling(file)
 
     def _remember(self, stamp: Stamp, prepared: Prepared) -> None:
         self._known[prepared.file, prepared.counts_fuel] = (stamp, prepared)
@@ -108,11 +114,15 @@ class _Run:
         cache_dir: str,
         files: dict[Wanted, list[Done]],
         finished: Callable[[list[tuple[Stamp | None, Prepared, list[Done]]]], None],
+        began: Callable[[str], None],
     ) -> None:
         self._loop = loop
         self._files = files
         self._finished = finished
+        self._began = began
         self._output = bytearray()
+        self._looked_at = 0
+        """So much of it was searched for compilations that have begun."""
         self._stamps = {wanted: _stamp(wanted[0]) for wanted in files}
         plain = [file for file, counts_fuel in files if not counts_fuel]
         fuelled = [f"--fuel={file}" for file, counts_fuel in files if counts_fuel]
@@ -152,6 +162,11 @@ class _Run:
         self._output += data
         if len(self._output) > OUTPUT_BYTES_MAX:
             self.kill()
+        end = self._output.rfind(b"\n") + 1
+        for answer in _lines(bytes(self._output[self._looked_at : end])):
+            if answer.get("compiling") and any(answer.get("file") == file for file, _ in self._files):
+                self._began(answer["file"])
+        self._looked_at = end
 
     def _ended(self) -> None:
         status = _status(self._pidfd)
@@ -207,13 +222,24 @@ def _failed(wanted: Wanted, error: str) -> Prepared:
 
 def _parse(output: bytes) -> dict[Wanted, Prepared]:
     answers: dict[Wanted, Prepared] = {}
-    for line in output.splitlines():
+    for said in _lines(output):
         try:
-            answer = msgspec.json.decode(line, type=Prepared)
-            answers[answer.file, answer.counts_fuel] = answer
+            if not said.get("compiling"):
+                answer = msgspec.convert(said, Prepared)
+                answers[answer.file, answer.counts_fuel] = answer
         except msgspec.MsgspecError:
             continue  # a line that is not an answer leaves its file without one
     return answers
+
+
+def _lines(output: bytes) -> Iterator[dict[str, Any]]:
+    for line in output.splitlines():
+        try:
+            said = msgspec.json.decode(line)
+        except msgspec.MsgspecError:
+            continue
+        if isinstance(said, dict):
+            yield said
 
 
 def _stamp(file: str) -> Stamp | None:

@@ -32,7 +32,7 @@ from supervisor.fleet.subscriptions import Subscriptions
 from supervisor.fleet.updates import UPDATE_PACKAGE, Updates
 from supervisor.gate.gate import Gate
 from supervisor.listeners import Listeners
-from supervisor.loop import Loop
+from supervisor.loop import Loop, Timer
 from supervisor.notify import notify
 from supervisor.packages import Packages
 from supervisor.refusals import Refusals
@@ -98,7 +98,7 @@ class Root:
         self._log = log
         self._progress = progress
         self._on_up = on_up
-        self.on_compiling: Callable[[list[str]], None] = lambda files: None
+        self.on_compiling: Callable[[str], None] = lambda file: None
         """Told of packages that take long to compile: before the first start of a large one."""
         self._state = "starting"
         self._started_ns = time.time_ns()
@@ -206,6 +206,11 @@ class Root:
             s.loop.on_signal(signal.SIGCHLD, Strangers(s.loop, s.register.pids).look_soon)
         run_dir.announce(self.about())
         self._log.info("starting", tree=self.options.tree_file, name=self.options.name, pid=os.getpid())
+        if os.path.isdir(s.dirs.terminals):
+            from theater import terminals
+
+            for device in terminals.restore(s.dirs.terminals):  # of a run that was killed
+                self._log.info("terminal_restored", device=device)
         self._prepare_all(self._plant)
 
     def _plant(self) -> None:
@@ -216,22 +221,30 @@ class Root:
         """Have every package of the tree compiled and mapped in the template before the first worker is forked."""
         files = sorted({(actor.package, actor.options.counts_fuel) for actor in actors_of(self.spec)})
         missing = len(files)
-        waiting = set(files)
         if not files:
             self._s.loop.call_soon(done)
             return
-        slow = self._s.loop.call_later(SLOW_MS, lambda: self.on_compiling(sorted({file for file, _ in waiting})))
+        slow: Timer | None = None
+
+        def compiling(file: str) -> None:
+            """One after the other. What takes its time for other reasons is none of it."""
+            nonlocal slow
+            if slow is not None:
+                slow.cancel()
+            slow = self._s.loop.call_later(SLOW_MS, lambda: self.on_compiling(file))
 
         def prepared(package: Any) -> None:
             nonlocal missing
             missing -= 1
-            waiting.discard((package.file, package.counts_fuel))
             if package.error is None:
                 self._s.spawner.preload(package.artefact)
             if missing == 0:
-                slow.cancel()
+                self._s.packages.on_compiling = lambda file: None
+                if slow is not None:
+                    slow.cancel()
                 self._s.loop.call_soon(done)
 
+        self._s.packages.on_compiling = compiling
         for file, counts_fuel in files:
             self._s.packages.resolve(file, prepared, counts_fuel)
 

@@ -380,14 +380,13 @@ class AsyncActorHandle:
         """Call straight away when the actor and its functions are known (see ``ActorHandle._call``)."""
         link = self._client.link()
         route = None if order.retry_on_restart else link.known(self._who)
-        signatures = self._client.signatures.get(route.package) if route is not None else None
-        if route is not None and signatures is not None:
+        ready = None if route is None else answers.encoded(self._client.signatures, route, name, params)
+        if route is not None and ready is not None:
             self._last = route.incarnation
-            full, body = signatures.encode(name, params)
             limit = conversation.call_limit(order, route)
-            fields = conversation.call_fields(full, order, limit)
+            fields = conversation.call_fields(ready[0], order, limit)
             try:
-                return await link.operate(route, operation.Call, fields, limit, body)
+                return await link.operate(route, operation.Call, fields, limit, ready[1])
             except (Moved, ChannelClosed) as error:
                 if not conversation.has_moved(error):
                     raise

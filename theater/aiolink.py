@@ -83,7 +83,7 @@ class AsyncLink:
             case Post():
                 return self.post(step.route, step.kind, step.fields, step.body)
             case Where():
-                return await self.route(step.target, step.timeout)
+                return await self.route(step.target, step.timeout, step.again)
             case Ask():
                 return await self.ask(step.codec, step.kind, step.fields, step.timeout, step.bodies)
             case AwaitEnd():
@@ -117,12 +117,12 @@ class AsyncLink:
             raise from_wire(message.kind, message.data)
         return message, received
 
-    async def route(self, target: str, timeout: float | None) -> Route:
-        """Return where the actor is now, asking the root unless it is known."""
+    async def route(self, target: str, timeout: float | None, again: bool = False) -> Route:
+        """Return where the actor is now, asking the root unless it is known, or although it is."""
         if self.is_closed:
             raise SupervisorGone(None)
         known = self.wires.routes.get(target)
-        if known is not None:
+        if known is not None and not again:
             return known
         message, _ = await self.ask(info.QUESTIONS, info.Resolve, (target, True), timeout)
         if not isinstance(message, info.Endpoint):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from theater import conversation
 from theater.calling import Signatures, decode, to_python
 from theater.conversation import DEFAULT, Talk, Timeout, Who
-from theater.errors import SerializationError
+from theater.errors import FunctionNotFound, Moved, SerializationError, TypeMismatch
 from theater.records import InterfaceHash
 from theater.wires import Route
 
@@ -36,15 +36,29 @@ def encoder(
             return name, params
         signatures = known.get(route.package)
         if signatures is None:
-            signatures = yield from learn(known, Who(route.path), route.package, DEFAULT)
+            yield from learn(known, Who(route.path), DEFAULT)
+            signatures = known.get(route.package)
+        if signatures is None:
+            raise Moved  # another package serves by now: that is to be asked for its functions
         return signatures.encode(name, params)
 
     return encode
 
 
-def learn(known: Known, who: Who, package: str, timeout: Timeout) -> Talk[Signatures]:
-    """Ask for the signatures of a package and remember them."""
-    encoded = yield from conversation.metadata(who, timeout)
+def encoded(known: Known, route: Route, name: str, params: Any) -> tuple[str, bytes] | None:
+    """Return full name and encoded parameters; None if they do not fit what is known of the package, or nothing is."""
+    signatures = known.get(route.package)
+    if signatures is None:
+        return None
+    try:
+        return signatures.encode(name, params)
+    except (FunctionNotFound, TypeMismatch):
+        return None  # another package may have taken over
+
+
+def learn(known: Known, who: Who, timeout: Timeout) -> Talk[Signatures]:
+    """Ask for the signatures of the package that serves now and remember them, as those of that package."""
+    package, encoded = yield from conversation.metadata(who, timeout)
     try:
         signatures = Signatures(encoded)
     except ValueError as error:
@@ -54,11 +68,11 @@ def learn(known: Known, who: Who, package: str, timeout: Timeout) -> Talk[Signat
 
 
 def functions(known: Known, who: Who, timeout: Timeout) -> Talk[tuple[str, ...]]:
-    """Return the full names of the exported functions."""
-    route = yield from conversation.locate(who, conversation.info_limit(timeout))
+    """Return the full names of the exported functions, of the package that serves now."""
+    route = yield from conversation.locate(who, conversation.info_limit(timeout), again=True)
     signatures = known.get(route.package)
     if signatures is None:
-        signatures = yield from learn(known, who, route.package, timeout)
+        signatures = yield from learn(known, who, timeout)
     return signatures.names()
 
 

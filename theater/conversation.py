@@ -19,7 +19,16 @@ import msgspec
 from proto import control, info, operation
 from proto.envelope import Codec, Message
 from theater.cause import UPDATED, from_plain
-from theater.errors import ActorError, ChannelClosed, Moved, NotFound, OperationTimeout, UnexpectedError
+from theater.errors import (
+    ActorError,
+    ChannelClosed,
+    FunctionNotFound,
+    Moved,
+    NotFound,
+    OperationTimeout,
+    TypeMismatch,
+    UnexpectedError,
+)
 from theater.records import ActorStatus, HttpResponse, StopReport, status_from
 from theater.wires import Route, SupervisorGone
 
@@ -59,6 +68,8 @@ class Where(msgspec.Struct, frozen=True, gc=False):
 
     target: str
     timeout: float | None
+    again: bool = False
+    """Ask the root even though a route is known: another package may have taken over from that worker."""
 
 
 class Ask(msgspec.Struct, frozen=True, gc=False):
@@ -131,7 +142,7 @@ def call(who: Who, encode: Callable[[Route], Talk[tuple[str, bytes]]], order: Or
         order = msgspec.structs.replace(order, idempotency_key=uuid.uuid4().hex)
 
     def attempt(route: Route, left: float | None) -> Talk[list[bytes]]:
-        name, body = yield from encode(route)
+        route, name, body = yield from _encoded(who, encode, route, left)
         bodies: list[bytes] = yield Operate(route, operation.Call, call_fields(name, order, left), left, body)
         return bodies
 
@@ -141,8 +152,28 @@ def call(who: Who, encode: Callable[[Route], Talk[tuple[str, bytes]]], order: Or
 def post(who: Who, encode: Callable[[Route], Talk[tuple[str, bytes]]], timeout: Timeout) -> Talk[None]:
     """Send a call and go on: nobody waits for it to be done, and its result is discarded."""
     route = yield from locate(who, info_limit(timeout))
-    name, body = yield from encode(route)
+    route, name, body = yield from _encoded(who, encode, route, info_limit(timeout))
     yield Post(route, operation.Call, (name, None, None, True, False, True, None, True), body)
+
+
+def _encoded(
+    who: Who, encode: Callable[[Route], Talk[tuple[str, bytes]]], route: Route, timeout: float | None
+) -> Talk[tuple[Route, str, bytes]]:
+    """Name and parameters, and the route to whom they are for: what does not fit may fit the package that serves now.
+
+    Nobody tells a client of an update. It finds out by its next call; one that is refused here, by what is known of
+    the package before, must not be refused for that.
+    """
+    while True:
+        try:
+            return (route, *(yield from encode(route)))
+        except (Moved, FunctionNotFound, TypeMismatch) as error:
+            if who.incarnation is not None and not isinstance(error, Moved):
+                raise  # of the one life that is meant it is true
+            present = yield from locate(who, timeout, again=True)
+            if present.life == route.life:
+                raise
+            route = present
 
 
 def http_request(who: Who, fields: tuple[Any, ...], body: bytes, order: Order) -> Talk[HttpResponse]:
@@ -215,10 +246,10 @@ def refuse_pinned(who: Who) -> None:
         raise ChannelClosed({"kind": UPDATED}) from None
 
 
-def locate(who: Who, timeout: float | None, may_wait: bool = False) -> Talk[Route]:
+def locate(who: Who, timeout: float | None, may_wait: bool = False, again: bool = False) -> Talk[Route]:
     """Return the route to the actor, the one life a pinned handle means included."""
     try:
-        route: Route = yield Where(who.target, timeout)
+        route: Route = yield Where(who.target, timeout, again)
     except SupervisorGone:
         raise
     except ChannelClosed as closed:
@@ -277,14 +308,17 @@ def get_status(who: Who, timeout: Timeout) -> Talk[ActorStatus]:
     return status_from(data)
 
 
-def metadata(who: Who, timeout: Timeout) -> Talk[bytes | None]:
-    """Ask for the package's own description of its functions; waits while the actor is too young to have it."""
+def metadata(who: Who, timeout: Timeout) -> Talk[tuple[str, bytes | None]]:
+    """Ask for a package's own description of its functions, and for its digest: that of the package that serves now.
+
+    Waits while the actor is too young to have it.
+    """
     began = monotonic()
     limit = info_limit(timeout)
     while True:
         try:
-            _, bodies = yield Ask(info.QUESTIONS, info.GetInterface, (who.target,), limit)
-            return bodies[0] if bodies else None
+            message, bodies = yield Ask(info.QUESTIONS, info.GetInterface, (who.target,), limit)
+            return message.data.get("package", ""), bodies[0] if bodies else None
         except UnexpectedError:
             left = _left(began, limit)
             if left is not None and left <= 0:

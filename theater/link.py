@@ -65,15 +65,15 @@ class Link:
             raise from_wire(message.kind, message.data)
         return message, received
 
-    def route(self, target: str, timeout: float | None) -> Route:
-        """Return where the actor is now, asking the root unless it is known.
+    def route(self, target: str, timeout: float | None, again: bool = False) -> Route:
+        """Return where the actor is now, asking the root unless it is known, or although it is.
 
         Raises:
             ActorError: not_found, channel_closed (with the cause of the last end) and whatever else the root says.
         """
         self.look()
         known = self.wires.routes.get(target)
-        if known is not None:
+        if known is not None and not again:
             return known
         message, _ = self.ask(info.QUESTIONS, info.Resolve, (target, True), timeout)
         if not isinstance(message, info.Endpoint):
@@ -207,7 +207,7 @@ class Link:
             case Post():
                 return self.post(step.route, step.kind, step.fields, step.body)
             case Where():
-                return self.route(step.target, step.timeout)
+                return self.route(step.target, step.timeout, step.again)
             case Ask():
                 return self.ask(step.codec, step.kind, step.fields, step.timeout, step.bodies)
             case AwaitEnd():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -121,6 +122,10 @@ class HostContext:
         if found is None:
             found = services.setdefault(kind, kind(self))  # the post thread may ask at the same time
         return found
+
+    def notes(self, name: str) -> str:
+        """A directory beside that of the rings."""
+        return os.path.join(os.path.dirname(os.path.dirname(self._inc.init.ring)), name)
 
     def renew(self) -> None:
         """The guest is a fresh instance."""

@@ -47,10 +47,17 @@ class Ending:
     def exit(self, cause: Cause) -> NoReturn:
         """Say the last words, let what was said leave the process, end it."""
         self._last_words(cause)
+        self._leave_devices()
         if not self._has_begun:
             self._has_begun = True
             self._flush(cause)
         os._exit(EXIT_CODES.get(cause.kind, EXIT_ORDERLY))
+
+    def _leave_devices(self) -> None:
+        try:
+            self._inc.abandon_services()
+        except Exception:
+            traceback.print_exc()
 
     def _last_words(self, cause: Cause) -> None:
         recorder = getattr(self._inc, "recorder", None)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from theater.budgets import STOP
 from worker.engine import fuel
 from worker.engine.fuel import CALL_FUEL, INIT_FUEL
-from worker.engine.contract import INIT
+from worker.recovered import STARTS
 
 if TYPE_CHECKING:
     from worker.incarnation import Incarnation
@@ -25,7 +25,7 @@ class Fuel:
 
     def enter(self, function: str) -> None:
         """The guest is about to be entered: fill up for this call."""
-        self._name = name = INIT_FUEL if function == INIT else CALL_FUEL
+        self._name = name = INIT_FUEL if function in STARTS else CALL_FUEL
         limit = self._limits[name]
         left = self._budgets.fuel() if self._budgets is not None else None
         if left is not None and (limit is None or left.amount < limit):

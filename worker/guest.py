@@ -8,7 +8,7 @@ from typing import Any, Final
 from theater.actor import ActorOptions
 from theater.committed import operation_digest
 from theater.errors import ActorError
-from worker import child_events
+from worker import child_events, recovered
 from worker import machine_notices as n
 from worker.budgets import Budgets, UsedUp
 from worker.engine import contract
@@ -18,6 +18,7 @@ from worker.engine.crossing import GuestError
 from worker.engine.doors import Door
 from worker.engine.errors import CANCELLED, DEADLINE, StartError, Trap
 from worker.incarnation import Incarnation
+from worker.recovered import HANDLE_RECOVERED, STARTS
 from worker.snapshots import Snapshots
 
 NO_PARAMS: Final = contract.UNIT
@@ -44,6 +45,13 @@ class Guest:
     def init(self) -> Any:
         """Call ``init`` with the initial state; the notice says how that ended. The desk is not ours yet."""
         return self._call(INIT, NO_PARAMS, NO_PARAMS, self._init_ticks)
+
+    def recovered(self, how: str) -> Any:
+        """Tell the guest that it goes on without ``init``; the notice says how that ended. None: it does not care."""
+        if HANDLE_RECOVERED not in self._door.functions:
+            return None
+        params = recovered.params(how)
+        return self._call(HANDLE_RECOVERED, params, params, self._init_ticks)
 
     def run(self, operation: n.Operation) -> Any:
         """Run one operation, holding the desk before and after, not meanwhile; the notice says how it ended."""
@@ -146,7 +154,7 @@ class Guest:
         if isinstance(outcome, contract.Ok):
             self._recorder.result(function, outcome.state, outcome.response)
             self._inc.state = outcome.state
-            if self._snapshots is not None and self._snapshots.is_due and function != INIT:
+            if self._snapshots is not None and self._snapshots.is_due and function not in STARTS:
                 self._take_snapshot(self._snapshots)
             return n.Returned(outcome.response)
         return self._declined(function, outcome.text)

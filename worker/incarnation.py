@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from proto import control
 from theater.actor import ActorOptions
 from theater.errors import ActorError
+from worker import recovered
 from worker.alarms import Alarms
 from worker.asks import Asks
 from worker.bell import Bell
@@ -87,6 +88,8 @@ class Incarnation:
         """The guest has asked for a child at least once (L5.5)."""
         self.resumes = init.resume
         """``init`` is not called: the state is one that was committed."""
+        self.how_recovered = recovered.how(init)
+        """What a life goes on from that begins without ``init``, as its guest is told."""
         self.is_orphan = False
         """The supervisor is gone."""
         self.services: dict[Any, Any] = {}
@@ -133,6 +136,27 @@ class Incarnation:
             if close is not None:
                 close()
         self.services.clear()
+
+    def hand_over_services(self) -> None:
+        """Another package is to take over: let go of what it may want. Post thread; the guest does nothing."""
+        for service in list(self.services.values()):
+            hand_over = getattr(service, "hand_over", None)
+            if hand_over is not None:
+                hand_over()
+
+    def take_back_services(self) -> None:
+        """It has not taken over. Likewise."""
+        for service in list(self.services.values()):
+            take_back = getattr(service, "take_back", None)
+            if take_back is not None:
+                take_back()
+
+    def abandon_services(self) -> None:
+        """The process ends, perhaps in the middle of an operation: leave what outlives it as it was. Post thread."""
+        for service in list(self.services.values()):
+            abandon = getattr(service, "abandon", None)
+            if abandon is not None:
+                abandon()
 
     def renew_services(self) -> None:
         """A fresh instance of the guest has none of what the one before it held."""

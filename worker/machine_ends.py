@@ -164,8 +164,8 @@ def start_failed(m: Machine, notice: notices.SetupFailed, now_ns: int) -> list[A
 
 
 def init_failed(m: Machine, notice: notices.Declined | notices.Trapped, now_ns: int) -> list[Action]:
-    """Starting: an error from ``init`` is always start_failed (L10)."""
-    return _end(m, Cause(kind=causes.START_FAILED, step="init", text=notice.text), now_ns)
+    """Starting: an error from ``init``, or from what stands in its place, is always start_failed (L10)."""
+    return _end(m, Cause(kind=causes.START_FAILED, step=m.step, text=notice.text), now_ns)
 
 
 def returned(m: Machine, notice: notices.Returned, now_ns: int) -> list[Action]:

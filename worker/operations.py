@@ -11,6 +11,7 @@ import zmq
 from theater.errors import ActorError, from_wire
 from worker import machine_actions as act
 from worker import machine_notices as n
+from worker import recovered
 from worker.desk import Caller
 from worker.guest import Guest
 from worker.incarnation import Incarnation
@@ -157,19 +158,26 @@ class Operations:
 
     def _first(self) -> Any:
         inc = self._inc
-        if inc.resumes or inc.init.setup:
+        if inc.init.setup:
             return n.SetupDone()
-        notice = self._guest.init()
+        notice = self._recovered() if inc.resumes else self._guest.init()
         if type(notice) is n.Rejected:
             return n.Trapped(from_wire(notice.kind, notice.data).text())
         return notice
+
+    def _recovered(self) -> Any:
+        inc = self._inc
+        if recovered.HANDLE_RECOVERED in inc.door.functions:
+            inc.feed(n.StepReached(recovered.STEP))
+            inc.step = recovered.STEP
+        return self._guest.recovered(inc.how_recovered) or n.SetupDone()
 
     def _announce(self) -> None:
         """What ``init`` left is committed; from here on operations run, and they run at the desk."""
         self._sit_down()
         self._inc.step = None
         self._inc.announce()
-        if self._inc.server is not None:
+        if self._inc.server is not None and not self._inc.init.setup:
             self._inc.server.start()
 
     def _leave(self, action: act.Leave) -> n.Left:

@@ -71,6 +71,8 @@ class Orders:
         if notice is None:
             self._others[type(message)](message, bodies)
             return
+        if isinstance(message, control.TakeBack):
+            self._inc.take_back_services()
         self._feed(notice(message))
         if isinstance(message, control.TakeBack) and self._inc.server is not None:
             self._inc.server.resume()

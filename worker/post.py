@@ -207,6 +207,7 @@ class Post:
         assert isinstance(waiter, Orderer) and recorder.head is not None
         if self._inc.server is not None:
             self._inc.server.pause()
+        self._inc.hand_over_services()
         self._line.send(control.HandedOver(waiter.id, recorder.seq, recorder.head), [self._inc.state])
 
     def _forward(self, action: act.Forward) -> None:

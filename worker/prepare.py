@@ -7,7 +7,8 @@
         {"file": …, "grants": {…}, "options": {…}, "sha256": …}; answers add the problems a start would have
 
 Neither the root nor the template process ever compiles: threads and memory of a compiler stay out of them. A bad
-package gives a line with ``error``, never a traceback; the process exits with 1 if any package had one.
+package gives a line with ``error``, never a traceback; the process exits with 1 if any package had one. Before one is
+compiled, which takes its time, there is a line ``{"file": …, "compiling": true}`` (without --inspect).
 """
 
 from __future__ import annotations
@@ -86,8 +87,10 @@ class Inspection(Answer, kw_only=True):
 class Preparer:
     """Compiles packages into one cache; those of actors with limits of fuel with an engine of their own."""
 
-    def __init__(self, cache_dir: str) -> None:
+    def __init__(self, cache_dir: str, began: Callable[[str], None] = lambda file: None) -> None:
+        """``began``: told of a file that is really compiled, before that."""
         self._cache = Cache(cache_dir)
+        self._began = began
         self._engine = functools.cache(config.make_engine)
 
     def close(self) -> None:
@@ -131,7 +134,11 @@ class Preparer:
             answer.wasm = self._cache.assembled(wasm)
         _require_known(wasm)
         engine = self._engine(answer.counts_fuel)
-        compiling = functools.partial(doors.compile_package, engine)
+
+        def compiling(wasm: bytes) -> bytes:
+            self._began(answer.file)
+            return doors.compile_package(engine, wasm)
+
         answer.artefact = self._cache.artefact(wasm, compiling, answer.counts_fuel)
         try:
             return doors.load_artefact(engine, answer.artefact)
@@ -167,7 +174,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("files", nargs="*", metavar="FILE", help="package: .wasm, or .wat text")
     options = parser.parse_args(arguments)
     try:
-        preparer = Preparer(options.cache)
+        preparer = Preparer(options.cache) if options.inspect else Preparer(options.cache, _say_compiling)
         jobs = _jobs(preparer, options)
     except (CacheError, msgspec.MsgspecError) as error:
         print(f"worker.prepare: {error}", file=sys.stderr)
@@ -189,9 +196,13 @@ def _jobs(preparer: Preparer, options: argparse.Namespace) -> list[Callable[[], 
     return jobs + [functools.partial(preparer.prepare, file, True) for file in options.fuel]
 
 
-def _say(answer: Answer) -> None:
+def _say(answer: Any) -> None:
     sys.stdout.buffer.write(msgspec.json.encode(answer) + b"\n")
     sys.stdout.buffer.flush()  # a package that kills this process must not take earlier answers along
+
+
+def _say_compiling(file: str) -> None:
+    _say({"file": file, "compiling": True})
 
 
 def _requests() -> list[Request]:

@@ -23,6 +23,7 @@ from worker.engine.contract import INIT
 from worker.engine.crossing import Answers, GuestError
 from worker.engine.doors import ABIS, Door
 from worker.engine.errors import CANCELLED, StartError, Trap
+from worker.recovered import STARTS
 from worker.replay_calls import CutThere, FailedThere, RecordedCalls, RecordEnds, Revival, Stopped
 from worker.replay_differences import Differences, Diverged
 from worker.replay_spans import BEGINNINGS, budget, fueled, span
@@ -253,7 +254,7 @@ class Replayer:
         door = self._entered()
         if door.clock.tank is not None:
             call = fueled(self._events, call)
-        limit = self._init_ticks if said.function == INIT else self._call_ticks
+        limit = self._init_ticks if said.function in STARTS else self._call_ticks
         self._calls.begin(call, budget(self._events, call, limit))
         door.clock.fill(call.fuel, call.words)
         outcome = self._outcome(door, said.function, params, at)
@@ -270,8 +271,8 @@ class Replayer:
         self.call_in_progress = None
         if isinstance(outcome, Trap):
             self._close()  # what was stopped in the middle is never entered again
-        elif said.function == INIT and isinstance(outcome, contract.Ok):
-            self.is_initialised = True
+        elif said.function != INIT or isinstance(outcome, contract.Ok):
+            self.is_initialised = True  # whatever else is called comes after it, or after what stands in its place
 
     def _outcome(self, door: Door, function: str, params: Value, at: int) -> Any:
         """Run the call: Ok, Declined, or the Trap that ended it. RecordEnds is left pending."""

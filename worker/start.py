@@ -14,7 +14,7 @@ from theater.actor import ActorOptions
 from theater.budgets import NAMES as BUDGETS
 from theater.grants import HTTP, MESSAGES
 from worker import machine_notices as n
-from worker import repeats
+from worker import recovered, repeats
 from worker.context import HostContext
 from worker.engine import contract
 from worker.engine.clock import GuestClock
@@ -160,6 +160,7 @@ def _rebuilt(
         raise StartError("replay", str(summary))
     inc.state = replayer.state
     inc.resumes = replayer.is_initialised
+    inc.how_recovered = recovered.how_replayed(events)
     step("replay")
     return door
 

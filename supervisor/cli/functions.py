@@ -16,7 +16,7 @@ def exported(client: Client, actor: str) -> list[FunctionSig]:
     """Return what an actor exports, by full name; nothing if its package does not describe itself."""
     from theater.metadata import decode
 
-    encoded = client.converse(metadata(Who(actor), DEFAULT))
+    _, encoded = client.converse(metadata(Who(actor), DEFAULT))
     if not encoded:
         return []
     return sorted(decode(encoded).exports, key=lambda function: function.full_name)

@@ -150,10 +150,9 @@ class Progress:
         self._count = 0
         self._is_up = False
 
-    def compiling(self, files: list[str]) -> None:
-        """These packages take their time; compiled once, they start at once."""
-        names = ", ".join(os.path.basename(file) for file in files)
-        self._say(f"  … compiling {names}: once for each package")
+    def compiling(self, file: str) -> None:
+        """This package takes its time; compiled once, it starts at once."""
+        self._say(f"  … compiling {os.path.basename(file)}: once for each package")
 
     def life(self, what: str, life: Life) -> None:
         """An incarnation has come up or ended."""
@@ -238,6 +237,7 @@ def _await_ready(process: subprocess.Popen[bytes], ready: str, said: str) -> int
     try:
         while True:
             is_up = os.path.exists(ready)
+            code = process.poll()  # both before reading: what is said before the end is in the file by then
             with open(said, "rb") as output:
                 output.seek(shown)
                 text = output.read()
@@ -246,7 +246,6 @@ def _await_ready(process: subprocess.Popen[bytes], ready: str, said: str) -> int
                 sys.stderr.write(text.decode("utf-8", "replace"))
             if is_up:
                 return OK
-            code = process.poll()
             if code is not None:
                 return code or FAILED
             time.sleep(DETACH_POLL_S)

@@ -61,7 +61,7 @@ class Births:
         """
         actor = old.actor
         life = Life(actor, old.tree, old.ref, actor.incarnations + 1, self._s.loop.now_ns())
-        life.update, life.begins = update, begins
+        life.update, life.begins, life.is_trial = update, begins, is_trial
         life.last_seq, life.head_hash = old.last_seq, old.head_hash
         life.family = old.family
         self._s.register.by_routing[life.routing] = life
@@ -213,6 +213,7 @@ class Births:
             state_kind=state.kind,
             resume=state.resume,
             parent=actor.parent.id if actor.parent else None,
+            setup=life.is_trial,
             keeps_state=keeps_state(actor),
             notes_operations=spec.poison == DEAD_LETTER,
             set_aside=actor.set_aside,

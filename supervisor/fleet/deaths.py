@@ -31,6 +31,7 @@ from theater.cause import (
     Cause,
     describe,
 )
+from theater.grants import TERMINAL
 
 STDERR_TAIL_BYTES = 2000
 GRACE_MS = 500
@@ -119,6 +120,8 @@ class Deaths:
         os.close(life.pidfd)
         life.pidfd = -1
         self._s.register.pids.discard(life.pid)
+        if life.actor.spec.grants.get(TERMINAL, {}).get("device"):
+            self._restore_terminal(life)  # before another life may change it
         if life.update is not None:
             words = self._s.history.drop(life)
             self._end_beside(life, self._cause(life, status, words))
@@ -235,6 +238,13 @@ class Deaths:
                 os.unlink(path)
             except OSError:
                 pass
+
+    def _restore_terminal(self, life: Life) -> None:
+        """One that was killed has not left its terminal as it was."""
+        from theater import terminals
+
+        for device in terminals.restore(self._s.dirs.terminals, f"{life.actor.id}-{life.number}"):
+            self._s.log.info("terminal_restored", actor=life.actor.path, incarnation=life.number, device=device)
 
 
 def _killed(life: Life) -> Cause:

@@ -99,7 +99,7 @@ class Links:
         handler = self._table.get(type(message))
         if handler is not None:
             handler(life, message)
-        elif isinstance(message, control.Ask) and life.update is not None:
+        elif isinstance(message, control.Ask) and life.is_trial:
             refused = control.Refused(message.id, "unexpected", ("the package has not taken over yet",))
             send(self._s.sockets.control, life.routing, control.TO_WORKER.encode(refused))
         elif isinstance(message, control.Ask):

@@ -52,6 +52,7 @@ class Life:
         "history",
         "init_sent",
         "is_forgiven",
+        "is_trial",
         "keys",
         "killed_by",
         "killed_escalated",
@@ -93,6 +94,8 @@ class Life:
         """The incarnation that its guest's children belong to: after an update, the one before."""
         self.update: Any = None
         """The update (supervisor.fleet.updates) it is to complete; None once it is the actor's life."""
+        self.is_trial = False
+        """It only shows whether a package could take over: nothing of its guest's runs but ``migrate``."""
         self.begins: BirthState | None = None
         """What it begins from, where that is known before."""
         self.early: list[tuple[Any, bytes]] = []

@@ -39,6 +39,11 @@ class Directories(msgspec.Struct, frozen=True):
         return os.path.join(self.store, "rings")
 
     @property
+    def terminals(self) -> str:
+        """How terminals were before actors changed them (theater.terminals)."""
+        return os.path.join(self.store, "terminals")
+
+    @property
     def histories(self) -> str:
         """Chains on their way to workers that play them back."""
         return os.path.join(self.store, "recover")

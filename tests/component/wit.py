@@ -79,3 +79,18 @@ LISTING = (
     .replace('(export "plain" (func $plain))', '(export "plain" (func $plain)) (export "weigh" (func $weigh))')
 )
 """The same with ``weigh``, which tells how many bytes it is given: so it is compiled with a bridge around it."""
+
+_RECOVERED = """(func $recovered (param "state" u32) (param "how" string) (result (result (tuple u32) (error string)))
+    (canon lift (core func $guest "recovered") (memory (core memory $libc "memory"))
+      (realloc (core func $libc "realloc"))))
+  (instance $recovery (export "handle-recovered" (func $recovered)))
+  (export "theater:simple/recovery-handlers@0.1.1" (instance $recovery))
+  (instance $actor"""
+RECOVERING = COUNTER.replace("(instance $actor", _RECOVERED, 1).replace(
+    '(func (export "plain")',
+    """(func (export "recovered") (param i32 i32 i32) (result i32)
+      (call $log (local.get 1) (local.get 2))
+      (call $ok (i32.add (local.get 0) (i32.const 100)) (i32.const 0)))
+    (func (export "plain")""",
+)
+"""The counter, which logs how it was recovered and adds 100."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -432,6 +433,49 @@ def test_too_many_listeners(actor: Actor) -> None:
     actor.call("close-listener", ids[0])
 
     assert listening(actor)
+
+
+def answers(place: tuple[str, int]) -> bool:
+    try:
+        dial(place).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
+def test_another_package_listens_there(make: Callable[..., Actor]) -> None:
+    """In an update the old one lets go of its addresses; what is connected stays so."""
+    old, new = make(), make()
+    _, place = listening(old)
+    with dial(place) as early:
+        (_, id_) = old.turn()
+        old.service(Tcp).hand_over()
+        new.call("listen", f"127.0.0.1:{place[1]}")
+        with dial(place):
+            assert new.turn()[0] == "handle-connection"
+        old.call("activate", id_)
+        old.call("send", id_, b"still")
+        assert early.recv(100) == b"still"
+
+    assert old.is_idle
+
+
+def test_the_update_comes_to_nothing(make: Callable[..., Actor]) -> None:
+    """The old one listens again, as soon as the other process is gone."""
+    old, new = make(), make()
+    id_, place = listening(old)
+    old.service(Tcp).hand_over()
+    new.call("listen", f"127.0.0.1:{place[1]}")
+    old.service(Tcp).take_back()
+    new.close()
+
+    def is_back() -> bool:
+        old.alarms.ring(time.monotonic_ns())
+        return answers(place)
+
+    until(is_back, "the old one to listen again")
+    assert old.turn()[0] == "handle-connection"
+    old.call("close-listener", id_)
 
 
 def test_close_listener(actor: Actor) -> None:

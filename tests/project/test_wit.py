@@ -9,6 +9,7 @@ import pytest
 
 from theater import interfaces
 from worker.interfaces import registry
+from worker.recovered import HANDLE_RECOVERED
 
 DIRECTORY = Path(__file__).parents[2] / "wit"
 WIT = (DIRECTORY / "theater-simple.wit").read_text(encoding="utf-8")
@@ -57,6 +58,7 @@ def test_exports_follow_the_actor_contract() -> None:
 def test_every_callback_of_the_host_is_published() -> None:
     """What the registry says that it calls in an actor is in one of the texts."""
     called = {callback.name for name in registry.known() for callback in registry.known()[name].callbacks}
+    called.add(HANDLE_RECOVERED)
     published = {f"{interface}.{name}" for interface, name, _ in (*functions(), *functions(HANDLERS))}
 
     assert called <= published

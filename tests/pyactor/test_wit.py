@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -168,6 +169,26 @@ def test_an_actor_without_fields_has_the_state_of_the_contract(tmp_path: Path) -
     assert "package actor:echo-server;" in text
     assert "init: func(state: option<list<u8>>) -> result<tuple<option<list<u8>>>, string>;" in text
     assert "echo: func(state: option<list<u8>>, what: string)" in text
+
+
+def test_handle_recovered(tmp_path: Path) -> None:
+    """As published."""
+    text = wit_of(
+        tmp_path,
+        """
+        from theater_actor import recovery
+
+        @actor(name="example:it")
+        class It:
+            @export(recovery.HANDLERS)
+            def handle_recovered(self, how: str) -> None: ...
+        """,
+    )
+    published = (ROOT / "wit" / "theater-simple-handlers.wit").read_text(encoding="utf-8")
+    (declared,) = re.findall(r"handle-recovered: .*;", published)
+
+    assert "package theater:simple@0.1.1;\n\ninterface recovery-handlers {" in text
+    assert declared in text
 
 
 def test_functions_of_other_interfaces(tmp_path: Path) -> None:

@@ -82,6 +82,23 @@ def test_one_file_for_actors_with_fuel_and_without(loop: Loop, packages: Package
     assert found[missing, True].error == found[missing, False].error
 
 
+def test_what_is_compiled_is_told(loop: Loop, tmp_path: Path) -> None:
+    """When it begins; what is in the cache is not compiled, however slow the machine is."""
+    file = tmp_path / "a.wasm"
+    file.write_bytes(EMPTY_WASM)
+    told: list[str] = []
+    for _ in range(2):
+        packages = Packages(loop, str(tmp_path / "cache"))
+        packages.on_compiling = told.append
+        answers: list[Prepared] = []
+        packages.resolve(str(file), answers.append)
+        run_until(loop, answers, 1)
+        assert answers[0].error is None
+        packages.close()
+
+    assert told == [str(file)]
+
+
 def test_a_changed_file_is_prepared_again(loop: Loop, packages: Packages, tmp_path: Path) -> None:
     """Size and modification time tell."""
     file = tmp_path / "a.wasm"

@@ -8,9 +8,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from supervisor.cli import start
 from tests.homes import new_home
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,6 +39,28 @@ def theater(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         text=True,
         timeout=60,
     )
+
+
+class Ending:
+    """A process that says its last words after we have looked what it said, and before we look whether it has ended."""
+
+    def __init__(self, said: Path) -> None:
+        self._said = said
+
+    def poll(self) -> int:
+        with self._said.open("a") as said:
+            said.write("last words\n")
+        return 1
+
+
+def test_last_words_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What a tree in the background says just before it ends."""
+    said = tmp_path / "said"
+    said.write_text("")
+    process: Any = Ending(said)
+
+    assert start._await_ready(process, str(tmp_path / "ready"), str(said)) == 1
+    assert capsys.readouterr().err == "last words\n"
 
 
 def test_detach_says_who_came_up(home: Path) -> None:

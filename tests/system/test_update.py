@@ -22,7 +22,7 @@ from tests.system import guests
 from tests.system.running import RunningTree, is_running, running_tree, until, wait_gone
 from theater.cause import Cause
 from theater.chain import payloads
-from theater.errors import ActorError, ChannelClosed, UpdatePackageError
+from theater.errors import ActorError, ChannelClosed, FunctionNotFound, TypeMismatch, UpdatePackageError
 
 API = guests.API
 MIGRATE = "theater:simple/actor.migrate"
@@ -60,7 +60,14 @@ def of_text() -> list[wat.Function]:
     return [wat.Function("theater:simple/actor.init", "(state: string) -> result<tuple<string>, string>", returns)]
 
 
+def named() -> bytes:
+    """A counter whose ``bump`` takes a word."""
+    types = "(state: u32, word: string) -> result<tuple<u32, u32>, string>"
+    return wat.build([wat.starts(u32(0)), wat.Function(f"{API}.bump", types, wat.returns(wat.ok(u32(9), u32(9))))])
+
+
 PACKAGES = {
+    "named.wasm": named,
     "second.wasm": lambda: package(),
     "migrating.wasm": lambda: package(migrates(wat.returns(wat.ok(u32(1000))))),
     "text.wasm": lambda: wat.build(functions=of_text()),
@@ -115,6 +122,45 @@ def test_migrate_turns_the_old_state_into_the_new_one(tree: RunningTree) -> None
     counter.update_package(tree.home / "migrating.wasm")
 
     assert counter.call("bump", (1,)) == 1001
+
+
+def test_clients_that_were_told_nothing_know_the_new_functions(tree: RunningTree) -> None:
+    """What a handle knows of functions and their types is of a package: another one is asked for its own."""
+    with theater.connect(tree.run_dir) as other:
+        counter, pinned = other.actor("/counter"), other.actor("/counter").pinned()
+        assert counter.call("bump", (1,)) == pinned.call("bump", (1,)) - 1 == 1
+        assert f"{API}.second" not in counter.functions()
+        tree.actor("/counter").update_package(tree.home / "second.wasm")
+
+        counter.call("second")
+        assert f"{API}.second" in counter.functions()
+        with pytest.raises((ChannelClosed, FunctionNotFound)):
+            pinned.call("second")
+        tree.actor("/counter").update_package(tree.home / "named.wasm")
+        assert counter.call("bump", ("by a word",)) == 9
+        with pytest.raises(TypeMismatch):
+            counter.call("bump", (1,))
+        with pytest.raises(FunctionNotFound):
+            counter.call("second")
+        counter.send("bump", ("posted",))
+
+
+def test_asyncio_clients_know_them_too(tree: RunningTree) -> None:
+    """The same."""
+
+    async def run() -> None:
+        async with await theater.aio.connect(tree.run_dir) as client:
+            counter = client.actor("/counter")
+            assert await counter.call("bump", (1,)) == 1
+            await asyncio.to_thread(tree.actor("/counter").update_package, tree.home / "second.wasm")
+            await counter.call("second")
+            await counter.update_package(tree.home / "named.wasm")
+            assert await counter.call("bump", ("by a word",)) == 9
+            assert f"{API}.second" not in await counter.functions()
+            with pytest.raises(FunctionNotFound):
+                await counter.call("second")
+
+    asyncio.run(run())
 
 
 @pytest.mark.parametrize(

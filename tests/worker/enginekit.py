@@ -66,6 +66,7 @@ class FakeContext:
         self.withdrawn: list[tuple[str, int]] = []
         self.alarms = Alarms(lambda: None)
         self.declared_hashes: dict[str, bytes] = {}
+        self.directory = ""
         self.letters: list[tuple[str, str, str, bytes, str]] = []
 
     @cached_property
@@ -79,6 +80,9 @@ class FakeContext:
         from tests.interfaces.talkkit import FakeWorker
 
         return FakeWorker(self.grants, self.peers).mailbox()
+
+    def notes(self, name: str) -> str:
+        return f"{self.directory}/{name}" if self.directory else ""
 
     def undelivered(self, target: str, function: str, reason: str, message: bytes, channel: str = "") -> None:
         self.letters.append((target, function, reason, message, channel))

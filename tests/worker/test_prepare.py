@@ -215,11 +215,12 @@ def run(*arguments: str, stdin: str = "") -> tuple[int, list[dict[str, Any]], st
 
 
 def test_process_answers_in_order(package: Path, tmp_path: Path) -> None:
-    """One line per file, good or bad, and exit status 1 because one was bad."""
+    """One line per file, good or bad, after one if it is compiled; and exit status 1 because one was bad."""
     bad = write(tmp_path, "(module")
-    code, answers, errors = run("--cache", str(tmp_path / "c"), str(package), bad)
+    code, (compiling, *answers), errors = run("--cache", str(tmp_path / "c"), str(package), bad)
 
     assert (code, errors) == (1, "")
+    assert compiling == {"file": str(package), "compiling": True}
     assert [(it["file"], it["ok"]) for it in answers] == [(str(package), True), (bad, False)]
 
 

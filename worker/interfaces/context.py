@@ -85,8 +85,12 @@ class Context(Protocol):
     def service(self, kind: Callable[[Any], T]) -> T:
         """What an interface keeps for this incarnation: ``kind(context)``, made when first asked for.
 
-        Its ``close``, if it has one, is called at an orderly end of the actor.
+        Its ``close``, if it has one, is called at an orderly end of the actor; its ``abandon`` when the process ends,
+        in whatever way it can notice, by the post thread.
         """
+
+    def notes(self, name: str) -> str:
+        """A directory in the store for what others must know should this process be killed; empty if there is none."""
 
     def renew(self) -> None:
         """The guest is a fresh instance: what interfaces keep for it is of no use any more."""

@@ -12,6 +12,7 @@ from theater.grants import SHORT_NAMES, declared, short_name
 from theater.grants.declaring import Group, Option
 from theater.grants.shapes import ListOf, Nested
 from worker.interfaces.registry import Callback, Function, Interface, known
+from worker.recovered import HANDLE_RECOVERED
 
 FILE: Final = Path(__file__).resolve().parents[2] / "docs" / "host-interfaces.md"
 
@@ -35,10 +36,25 @@ and must be written.
 
 """
 
+RECOVERY: Final = (
+    "A life that begins without `init` (`recover: last` or `replay`, a fork, an update, a resumed child) has no timer, "
+    "loop, connections, links or monitors of its own: this is called first, if it is exported, to have them set again."
+)
+RECOVERED: Final = Callback(
+    HANDLE_RECOVERED,
+    "func(how: string)",
+    "`how` is what the life goes on from: `last` (the state committed last), `replay` (its history, played back), "
+    "`snapshot` (the same, from a snapshot on), `fork` (a state of another actor's past) or `update` (the state that "
+    "another package has left; children, links, monitors and names stay). It is the first operation of that life "
+    "and part of its start: nothing else is done before it has returned, an error or a trap is a failed start (step "
+    "`handle-recovered`), and `init_deadline` bounds it. It is recorded like any operation.",
+)
+
 
 def text() -> str:
     """Return the document."""
-    return HEAD + _index() + "".join(_interface(item) for item in known().values()) + "".join(map(_alone, _others()))
+    interfaces = "".join(_interface(item) for item in known().values())
+    return HEAD + _index() + interfaces + "".join(map(_alone, _others())) + _recovery()
 
 
 # -- grants ------------------------------------------------------------------------------------------------------------
@@ -109,6 +125,12 @@ def _granted(item: Interface) -> str:
     if item.name in item.grants:
         return _grant(item.name)
     return f"\nGranted by {' or '.join(map(_link, item.grants))}.\n"
+
+
+def _recovery() -> str:
+    """What is called in an actor without being asked for, and needs no grant."""
+    name = HANDLE_RECOVERED.rpartition(".")[0]
+    return f"\n## `{name}`\n\n{RECOVERY}\n\nNothing is imported, nor granted.\n{_callback(RECOVERED)}"
 
 
 def _callback(item: Callback) -> str:

@@ -113,7 +113,8 @@ INTERFACE: Final = Interface(
     GRANT.name,
     "Have `theater:simple/loop-client.loop` called again and again, with what the turn before gave. Calls and messages "
     "are served between turns. The loop ends when a turn gives err(string) or fails, and with the incarnation; "
-    "one that begins without `init` (`recover: last` or `replay`, an update) has none until it starts one.",
+    "one that begins without `init` (`recover: last` or `replay`, an update) has none until it starts one, in "
+    "`handle-recovered`.",
     (
         Function(
             "start-loop",

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from theater.grants.terminal import GRANT
+from theater.terminals import NAME
 from theater.values import U16, U64, Bool, List, Tuple, Value, Variant, bytes_of, unit
 from worker.asks import SHUTTING_DOWN
 from worker.interfaces import registry
@@ -78,7 +79,8 @@ class Terminal:
             raise Refusal("no terminal is attached")
         if self._tty is None:
             with _told():
-                self._tty = Tty(self._device)
+                context = self._context
+                self._tty = Tty(self._device, context.notes(NAME), f"{context.actor_id}-{context.incarnation}")
         return self._tty
 
     def write(self, stream: int, data: bytes) -> int:
@@ -120,6 +122,12 @@ class Terminal:
             with _told():
                 self.tty.set_mode(is_input=True)
                 self._input = Input(self._context, self.tty)
+
+    def abandon(self) -> None:
+        """The process ends, whatever the guest is at: leave the terminal as it was. Post thread."""
+        tty = self._tty
+        if tty is not None:
+            tty.give_back()
 
     def close(self) -> None:
         """Leave the terminal as it was."""
@@ -299,7 +307,8 @@ INTERFACE: Final = Interface(
             "set-raw-mode",
             "func(enabled: bool) -> result<_, string>",
             set_raw_mode,
-            "Have keys one by one, without echo, or lines again. At the end of the actor the terminal is as it was.",
+            "Have keys one by one, without echo, or lines again. When the actor has ended, whatever ended it, all is "
+            "as it was.",
         ),
         _one("get-size", "func() -> result<tuple<u16, u16>, string>", get_size, "Columns and rows of the terminal."),
         _one(

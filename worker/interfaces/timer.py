@@ -1,7 +1,8 @@
 """``theater:simple/timer``: calls at intervals, calls after a while, and the time of day (pack-abi 10.6).
 
 As with the named timeouts of OTP's gen_statem, setting a name that is set replaces that timer, and no tick comes from a
-timer that was cleared or replaced. Timers belong to one incarnation: the next one sets its own, in ``init``.
+timer that was cleared or replaced. Timers belong to one incarnation: the next one sets its own, in ``init`` or in
+``handle-recovered`` (worker.recovered).
 """
 
 from __future__ import annotations
@@ -179,7 +180,7 @@ INTERFACE: Final = Interface(
     "Have `theater:simple/timer.handle-tick` called with a timer's name, at intervals or once, and ask the time. While "
     "the actor is busy or paused at most one tick of a timer waits. A tick that fails ends its timer. Timers end with "
     "the incarnation; one that begins without `init` (`recover: last` or `replay`, an update) has none until it sets "
-    "some.",
+    "some, in `handle-recovered`.",
     (
         Function(
             "set-interval",

@@ -9,6 +9,8 @@ import signal
 import threading
 from typing import Any, Final
 
+from theater import terminals
+
 CC: Final = 6
 """Where a terminal's attributes have its special characters."""
 INTERRUPT: Final = b"\x03"
@@ -18,9 +20,8 @@ TERMINATE: Final = b"\x1c"
 class Tty:
     """An open terminal. Raises OSError or termios.error."""
 
-    def __init__(self, path: str) -> None:
-        import termios
-
+    def __init__(self, path: str, notes: str = "", owner: str = "") -> None:
+        """``notes``: where it is noted how the terminal was found (theater.terminals), and for whom."""
         # A terminal stops background processes that use it: a worker must rather be told.
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTTIN, signal.SIGTTOU):
@@ -28,22 +29,33 @@ class Tty:
         self.fd = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
         self.is_raw = False
         self._is_input = False
-        try:
-            if not os.isatty(self.fd):
-                raise OSError(errno.ENOTTY, os.strerror(errno.ENOTTY))
-            self._original = termios.tcgetattr(self.fd)
-        except (OSError, termios.error):
+        self._path, self._notes, self._owner = path, notes, owner
+        self._lock = threading.Lock()
+        """Guards the modes: the process may end while the guest changes them."""
+        self._is_over = False
+        self._found: list[Any] | None = None
+        """Its modes as they were found, once they were changed."""
+        self._original: list[Any]
+        """As they were before anybody changed them."""
+        if not os.isatty(self.fd):
             os.close(self.fd)
-            raise
+            raise OSError(errno.ENOTTY, os.strerror(errno.ENOTTY))
+
+    def give_back(self) -> None:
+        """Leave it as it was found; nothing changes it any more. Any thread."""
+        import termios
+
+        with self._lock:
+            found, self._found, self._is_over = self._found, None, True
+            if found is not None:
+                try:
+                    terminals.release(self._notes, self.fd, self._owner, found)
+                except (OSError, termios.error):
+                    pass  # hung up: there is nothing to leave
 
     def close(self) -> None:
         """Leave it as it was found."""
-        import termios
-
-        try:
-            termios.tcsetattr(self.fd, termios.TCSANOW, self._original)
-        except (OSError, termios.error):
-            pass  # hung up: there is nothing to leave
+        self.give_back()
         os.close(self.fd)
 
     @property
@@ -57,10 +69,15 @@ class Tty:
         """Change how keys come in: raw or as lines, and whether they come in at all, which is for good."""
         import termios
 
-        raw = self.is_raw if is_raw is None else is_raw
-        listens = self._is_input or is_input
-        termios.tcsetattr(self.fd, termios.TCSANOW, self._attributes(raw, listens))
-        self.is_raw, self._is_input = raw, listens
+        with self._lock:
+            if self._is_over:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            if self._found is None:
+                self._found, self._original = terminals.hold(self._notes, self.fd, self._path, self._owner)
+            raw = self.is_raw if is_raw is None else is_raw
+            listens = self._is_input or is_input
+            termios.tcsetattr(self.fd, termios.TCSANOW, self._attributes(raw, listens))
+            self.is_raw, self._is_input = raw, listens
 
     def _attributes(self, is_raw: bool, is_input: bool) -> list[Any]:
         import termios as t

@@ -30,6 +30,8 @@ AHEAD_MAX: Final = 16
 """Connections accepted whose announcement the guest has not heard yet; the others wait in the kernel."""
 PAUSE_NS: Final = 100_000_000
 """Until the next attempt, when the machine has no descriptors or no memory to accept with."""
+RELEASE_S: Final = 1.0
+"""The loop never waits, so it lets go at once."""
 HANDLE_CONNECTION: Final = f"{CLIENT}.handle-connection"
 
 Admit = Callable[[socket.socket, Any], Connection | None]
@@ -51,6 +53,8 @@ class Listener:
         self._lock = threading.Lock()
         self._is_manual = False
         self._is_closed = False
+        self._is_suspended = False
+        """Another package may listen there."""
         self._waiting: deque[Connection] = deque()
         """Accepted, and the guest does not know of them yet."""
         loop.call(self.announce)
@@ -81,6 +85,32 @@ class Listener:
             self._loop.call(self._release)
         else:
             self.sock.close()
+
+    # -- the post thread: the guest does nothing meanwhile -------------------------------------------------------------
+
+    def suspend(self) -> None:
+        """Let go of the address, for another process to listen there; the connections that are there stay."""
+        released = threading.Event()
+
+        def release() -> None:
+            self._release()
+            released.set()
+
+        with self._lock:
+            if self._is_closed or self._is_suspended:
+                return
+            self._is_suspended = True
+        self._loop.call(release)
+        released.wait(RELEASE_S)
+
+    def resume(self, listening: Callable[[], socket.socket]) -> None:
+        """Listen again. OSError if that is not possible any more."""
+        with self._lock:
+            if self._is_closed or not self._is_suspended:
+                return
+            self.sock = listening()
+            self._is_suspended = False
+        self._loop.call(self.announce)
 
     def _begins(self, connection: Connection) -> bool:
         with self._lock:
@@ -118,7 +148,9 @@ class Listener:
     def _ahead(self) -> Connection | None:
         """Accept one before the guest knows of it; None: none for now. One step: ``accept`` must not come between."""
         with self._lock:
-            if self._is_closed or self._is_manual or len(self._waiting) >= AHEAD_MAX or not self._has_room():
+            if self._is_closed or self._is_suspended or self._is_manual:
+                return None
+            if len(self._waiting) >= AHEAD_MAX or not self._has_room():
                 return None
             connection = self._next()
             if connection is not None:

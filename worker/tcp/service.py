@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 LISTENERS_MAX: Final = 16
 LOCALHOST: Final = "127.0.0.1"
+AGAIN_NS: Final = 50_000_000
+AGAIN_TRIES: Final = 40
 
 
 class Tcp:
@@ -49,6 +52,8 @@ class Tcp:
         """Guards the two tables."""
         self._connections: dict[str, Connection] = {}
         self._listeners: dict[str, Listener] = {}
+        self._suspended: dict[str, tuple[str, int]] = {}
+        """Where listeners were that another package may listen now."""
         self._loop = Loop()
         self._waits = Waits(context)
         self._names = Names(self._waits)
@@ -159,6 +164,31 @@ class Tcp:
         with self._lock:
             self._listeners[listener.id] = listener
         return listener
+
+    def hand_over(self) -> None:
+        """Another package is to take over, and may listen where this one does. Post thread."""
+        for listener in list(self._listeners.values()):
+            self._suspended[listener.id] = listener.sock.getsockname()[:2]
+            listener.suspend()
+
+    def take_back(self) -> None:
+        """It does not: listen again. Post thread."""
+        suspended, self._suspended = self._suspended, {}
+        for id_, (host, port) in suspended.items():
+            listener = self._listeners.get(id_)
+            if listener is not None:
+                self._listen_again(listener, host, port, AGAIN_TRIES)
+
+    def _listen_again(self, listener: Listener, host: str, port: int, tries: int) -> None:
+        """The other process may be about to end. Post thread."""
+        try:
+            listener.resume(lambda: _bound(host, port))
+        except OSError as error:
+            if tries > 1:
+                at_ns = time.monotonic_ns() + AGAIN_NS
+                self._context.at(at_ns, lambda: self._listen_again(listener, host, port, tries - 1))
+            else:
+                self._context.log("warning", f"tcp: listening on {host}:{port} again: {words(error)}")
 
     def listener(self, id_: str) -> Listener:
         """The listener with this id."""
@@ -317,6 +347,10 @@ def _listening(address: Address) -> socket.socket:
     host = LOCALHOST if address.host == "localhost" else address.host
     if address.ip is None and host != LOCALHOST:
         raise Refusal(f"expected an IP address to listen on, found {address.host}")
+    return _bound(host, address.port)
+
+
+def _bound(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -324,7 +358,7 @@ def _listening(address: Address) -> socket.socket:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        sock.bind((host, address.port))
+        sock.bind((host, port))
         sock.listen(BACKLOG)
     except BaseException:
         sock.close()
