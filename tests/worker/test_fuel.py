@@ -26,9 +26,10 @@ from worker.budgets import Budgets, UsedUp
 from worker.cache import Cache
 from worker.engine import config, doors
 from worker.engine.clock import GuestClock
+from worker.engine.contract import INIT
 from worker.engine.errors import FUEL, StartError, Trap
 from worker.engine.fuel import recorded, used_up
-from worker.engine.pack import INIT, PackDoor
+from worker.engine.pack import PackDoor
 from worker.fuel import Fuel
 from worker.interfaces.registry import Dispatcher
 from worker.prepare import Preparer
