@@ -28,7 +28,7 @@ from worker.engine.component.flat import FLOOR, NEED, NEXT, PAGES, PARAMS_MAX, S
 from worker.engine.component.handles import Mismatch
 from worker.engine.component.kinds import Kind
 from worker.engine.component.port import Failed, GuestFunction, Serve
-from worker.engine.component.raw import _call, _error_new, _fault
+from worker.engine.component.raw import HOST_FAILED, call_func, error_new, fault_of
 from worker.engine.component.structures import KIND, blank
 from worker.engine.errors import CONTRACT, ENGINE, Trap
 from worker.engine.verdict import Verdict, settled
@@ -39,7 +39,6 @@ BYTES_MAX: Final = 1 << 32
 
 _u32: Final = Struct("<I")
 _bounds: Final = Struct("<II")
-_HOST_FAILED: Final = b"host function failed"
 _MAPS: Final = "/proc/self/maps"
 _MEMORY: Final = "/proc/self/mem"
 
@@ -76,10 +75,10 @@ class BridgePort:
             self._fit(arena.next)
             memory.write(slots, arena, floor)
             clock.computing = True
-            fault = _call(target, context, 0, 0, 0, 0)
+            fault = call_func(target, context, 0, 0, 0, 0)
             clock.computing = False
             if fault:
-                raise _fault(fault)
+                raise fault_of(fault)
             return UNIT if answer is None else answer.load(memory.view(), at)
 
         return call
@@ -152,7 +151,7 @@ class BridgePort:
                 return 0
             except BaseException as error:  # must not unwind through the engine
                 failed(error)
-                return int(_error_new(_HOST_FAILED))
+                return int(error_new(HOST_FAILED))
 
         callback = ffi.wasmtime_component_func_callback_t(called)
         self._kept.append(callback)
@@ -165,9 +164,9 @@ class BridgePort:
         if memory.holds(end):
             return
         memory.need(end)
-        error = _call(ctypes.addressof(self._room), self._context, 0, 0, 0, 0)
+        error = call_func(ctypes.addressof(self._room), self._context, 0, 0, 0, 0)
         if error:
-            raise _fault(error)
+            raise fault_of(error)
         memory.view()
         memory.require(end)
 

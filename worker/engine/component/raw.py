@@ -29,9 +29,9 @@ from worker.engine.verdict import Verdict, settled
 _library = ctypes.CDLL(str(ffi.filename))  # releases the GIL: guest code runs inside
 _quick = ctypes.PyDLL(str(ffi.filename))  # keeps it: these only move data
 
-_call = _library.wasmtime_component_func_call
-_call.restype = ctypes.c_void_p
-_call.argtypes = (
+call_func = _library.wasmtime_component_func_call
+call_func.restype = ctypes.c_void_p
+call_func.argtypes = (
     *(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p),
     *(ctypes.c_size_t, ctypes.c_void_p, ctypes.c_size_t),
 )
@@ -40,20 +40,20 @@ _delete = _quick.wasmtime_component_val_delete
 _delete.restype = None
 _delete.argtypes = (ctypes.c_void_p,)
 
-_clone = _quick.wasmtime_component_val_clone
-_clone.restype = None
-_clone.argtypes = (ctypes.c_void_p, ctypes.c_void_p)
+clone = _quick.wasmtime_component_val_clone
+clone.restype = None
+clone.argtypes = (ctypes.c_void_p, ctypes.c_void_p)
 
-_error_new = _quick.wasmtime_error_new
-_error_new.restype = ctypes.c_void_p
-_error_new.argtypes = (ctypes.c_char_p,)
+error_new = _quick.wasmtime_error_new
+error_new.restype = ctypes.c_void_p
+error_new.argtypes = (ctypes.c_char_p,)
 
 _Callback = ctypes.CFUNCTYPE(
     ctypes.c_void_p,
     *(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p),
     *(ctypes.c_size_t, ctypes.c_void_p, ctypes.c_size_t),
 )
-_HOST_FAILED: Final = b"host function failed"
+HOST_FAILED: Final = b"host function failed"
 
 class RawPort:
     """See worker.engine.component.port.Port."""
@@ -79,10 +79,10 @@ class RawPort:
             try:
                 given = b"".join([lower(item, room) for lower, item in zip(lowers, items, strict=True)])
                 clock.computing = has_entered = True
-                error = _call(target, context, id(given) + HEADER_BYTES, count, answer_at, 0 if lift is None else 1)
+                error = call_func(target, context, id(given) + HEADER_BYTES, count, answer_at, 0 if lift is None else 1)
                 clock.computing = False
                 if error:
-                    raise _fault(error)
+                    raise fault_of(error)
             except StructError as error:
                 raise Mismatch(str(error)) from None
             finally:
@@ -116,7 +116,7 @@ class RawPort:
                 return None
             except BaseException as error:  # must not unwind through the engine
                 failed(error)
-                return _error_new(_HOST_FAILED)  # type: ignore[no-any-return]
+                return error_new(HOST_FAILED)  # type: ignore[no-any-return]
 
         callback = _Callback(called)
         self._kept.append(callback)
@@ -128,7 +128,7 @@ def _answer(lower: Lower, value: Value, at: int, room: Room) -> None:
     try:
         data = lower(value, room)
         if room:
-            _clone(id(data) + HEADER_BYTES, at)
+            clone(id(data) + HEADER_BYTES, at)
         else:
             MEMORY[at : at + VAL_BYTES] = data  # it points nowhere
     except StructError as error:
@@ -137,7 +137,7 @@ def _answer(lower: Lower, value: Value, at: int, room: Room) -> None:
         room.free()
 
 
-def _fault(error: int) -> Exception:
+def fault_of(error: int) -> Exception:
     failed: Exception = wasmtime.WasmtimeError._from_ptr(ctypes.cast(error, ctypes.POINTER(ffi.wasmtime_error_t)))
     return failed
 
@@ -153,7 +153,7 @@ def unusable() -> str | None:
 
 
 def _self_check() -> str | None:
-    for ours in (_call, _delete, _clone, _error_new):
+    for ours in (call_func, _delete, clone, error_new):
         theirs = getattr(_bindings, f"_{ours.__name__}")
         if len(theirs.argtypes) != len(ours.argtypes):
             return f"{ours.__name__} takes {len(theirs.argtypes)} arguments, expected {len(ours.argtypes)}"

@@ -50,7 +50,7 @@ def differences() -> str | None:
     ours = layout.codec(_ALL)[0](_VALUE, room)
     structures.codec(_ALL)[0](_VALUE, theirs, Room(_NONE))
     try:
-        raw._clone(id(ours) + layout.HEADER_BYTES, ctypes.addressof(copied))
+        raw.clone(id(ours) + layout.HEADER_BYTES, ctypes.addressof(copied))
         found: dict[str, Any] = {
             "written, read by the stock port": structures.codec(_ALL)[1](copied, _NONE),
             "written and read": layout.codec(_ALL)[1](id(ours) + layout.HEADER_BYTES, _NONE),
