@@ -1,10 +1,14 @@
-"""Control groups of real workers, by a real kernel: where groups of cgroup v2 may be made; skipped elsewhere."""
+"""Control groups of real workers, by a real kernel: where groups of cgroup v2 may be made; skipped elsewhere.
+
+With systemd: ``systemd-run --scope -p Delegate=yes python -m pytest tests/system/test_cgroups.py``.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -48,16 +52,28 @@ def guest() -> bytes:
     )
 
 
+@cache
+def delegated() -> Path | str:
+    """A group whose children may have the controllers (we move into a leaf of it, if we are in it), or why not."""
+    try:
+        here = Path(own_group())
+        if here.joinpath("cgroup.type").exists():  # not the root, which may have processes of its own
+            here.joinpath("tests").mkdir(exist_ok=True)
+            here.joinpath("tests", "cgroup.procs").write_text(str(os.getpid()))
+        here.joinpath("cgroup.subtree_control").write_text(" ".join(f"+{name}" for name in CONTROLLERS))
+    except (Unavailable, OSError) as error:
+        return str(error)
+    return here
+
+
 @pytest.fixture
 def group() -> Iterator[Path]:
     """A group with the controllers delegated to it and nobody in it, as systemd gives to a service."""
-    try:
-        here = Path(own_group())
-        (here / "cgroup.subtree_control").write_text(" ".join(f"+{name}" for name in CONTROLLERS))
-        made = here / f"test-{os.getpid()}"
-        made.mkdir()
-    except (Unavailable, OSError) as error:
-        pytest.skip(f"no control groups to be made here: {error}")
+    here = delegated()
+    if isinstance(here, str):
+        pytest.skip(f"no control groups to be made here: {here}")
+    made = here / f"test-{os.getpid()}"
+    made.mkdir()
     yield made
 
     def removed() -> bool:
