@@ -142,3 +142,8 @@ def brief(action: act.Action) -> str:
             return type(action).__name__ + (f" {reason}" if reason is not None else "")
         case _:
             return ""
+
+
+def slow(*children, **keys) -> Shell:
+    """A tree whose workers do nothing before the test says so."""
+    return Shell(*children, obedient=False, **keys).begin()

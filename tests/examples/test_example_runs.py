@@ -49,9 +49,10 @@ def test_readme_says_what_happens(example: Path, terminal: Terminal) -> None:
 
 
 def test_what_varies_is_left_out_and_nothing_else() -> None:
-    """The comparison sees through pids, times, ids and hashes; it misses no other difference."""
+    """The comparison sees through pids, times, ids, hashes and passing progress; it misses no other difference."""
     assert matches(["✓ /a  pid 12  9 ms", "…", "end"], ["✓ /a  pid 4711  123 ms", "1", "2", "end"])
     assert matches(["state …"], ["state anything"])
+    assert matches(["end"], ["  … compiling a.wasm: once for each package", "end"])
     assert not matches(["41"], ["42"])
     assert not matches(["42"], ["42", "43"])
     assert not matches(["/a  running", "/b  running"], ["/a  running", "/b  stopped"])
