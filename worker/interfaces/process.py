@@ -13,9 +13,9 @@ from theater import types
 from theater.grant_limits import limit
 from theater.grants import PROCESS
 from theater.values import S32, U64, List, Option, Record, String, Value, bytes_of, unit
-from worker.interfaces import programs
 from worker.interfaces.context import Context
-from worker.interfaces.programs import Program
+from worker.interfaces.guard import Gone
+from worker.interfaces.programs import Guard, Program
 from worker.interfaces.registry import Function, Interface, Refusal, Variant
 
 RESULT: Final = types.Record(
@@ -40,14 +40,23 @@ class Programs:
         self.output_bytes_max = limit(PROCESS, options, "output_bytes_max")
         self._processes_max = limit(PROCESS, options, "processes_max")
         self._running: dict[str, Program] = {}
-        self._others = programs.children()
-        """Children of the worker that are none of ours."""
+        self._guard: Guard | None = None
 
     def close(self) -> None:
         """Kill all."""
-        for name in list(self._running):
-            self.end(name)
-        self._sweep()
+        while self._running:
+            self._running.popitem()[1].let_go()
+        if self._guard is not None:
+            self._guard.close()
+
+    def guard(self) -> Guard:
+        """The process that programs run below, forked if there is none, or none any more. Raises OSError."""
+        if self._guard is not None and not self._guard.is_there:
+            self._guard.close()
+            self._guard = None
+        if self._guard is None:
+            self._guard = Guard()
+        return self._guard
 
     def run(self, path: str, arguments: list[str], data: bytes, timeout_ms: int) -> tuple[int, bytes, bytes]:
         """Start, feed, wait; whatever comes of it, nothing is left running."""
@@ -96,18 +105,17 @@ class Programs:
             raise Refusal(f"{self._processes_max} programs are running; the grant allows no more")
         if any("\0" in each for each in arguments):
             raise Refusal("expected arguments without null characters")
-        from subprocess import SubprocessError
-
         try:
-            return Program(path, arguments, environment=self._environment, directory=self._directory)
-        except (OSError, SubprocessError, ValueError) as error:
-            text = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
-            raise Refusal(f"{path}: {text}") from None
+            return Program(self.guard(), path, arguments, environment=self._environment, directory=self._directory)
+        except Gone:
+            raise Refusal(f"{path}: the process above it was killed") from None
+        except OSError as error:
+            raise Refusal(f"{path}: {os.strerror(error.errno)}" if error.errno else f"{path}: {error}") from None
 
     def _sweep(self) -> None:
         """What has left its session cannot be told from what a program that still runs has: so only when none does."""
-        if not self._running:
-            programs.sweep(self._others)
+        if self._guard is not None and not self._running:
+            self._guard.sweep()
 
 
 # -- functions ---------------------------------------------------------------------------------------------------------
