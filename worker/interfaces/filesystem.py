@@ -20,6 +20,7 @@ from theater.values import U32, U64, Bool, List, Record, String, Value, bytes_of
 from worker.interfaces.beneath import HOLD, Opener
 from worker.interfaces.context import Context
 from worker.interfaces.registry import Function, Interface, Refusal, Variant
+from worker.interfaces.sending import STAYS
 
 PATH_BYTES_MAX: Final = 4096
 CALM: Final = os.O_NONBLOCK | os.O_NOCTTY
@@ -398,6 +399,7 @@ INTERFACE: Final = Interface(
             "Copy the content of a file. It is not recorded.",
         ),
     ),
+    sends=STAYS,
 )
 
 INTERFACES: Final = (INTERFACE,)

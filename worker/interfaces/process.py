@@ -1,7 +1,7 @@
 """``theater:simple/process``: run the programs that the grant names, and no others.
 
-No shell, no environment but the grant's, bounded input, output and time; programs end with the actor. What they do is
-not sandboxed: a program may do what the user may who runs the supervisor.
+No shell, no environment but the grant's, bounded input, output and time; programs end with the actor, and all that they
+have started does. What they do is not sandboxed: a program may do what the user may who runs the supervisor.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from worker.interfaces.context import Context
 from worker.interfaces.guard import Gone
 from worker.interfaces.programs import Guard, Program
 from worker.interfaces.registry import Function, Interface, Refusal, Variant
+from worker.interfaces.sending import GIVEN, STAYS, Sends
 
 RESULT: Final = types.Record(
     "process-result", (("exit-code", types.S32), ("stdout", types.BYTES), ("stderr", types.BYTES))
@@ -177,16 +178,16 @@ def _texts(value: List) -> list[str]:
     return [each.value for each in value.items if isinstance(each, String)]
 
 
-def _own(name: str, signature: str, call: Any, doc: str) -> Function:
+def _own(name: str, signature: str, call: Any, doc: str, sends: Sends) -> Function:
     names = {RESULT.name: RESULT, STATUS.name: STATUS}
-    return Function(name, doc, (Variant(signature, call, names=names),), own=True)
+    return Function(name, doc, (Variant(signature, call, names=names),), own=True, sends=sends)
 
 
 INTERFACE: Final = Interface(
     PROCESS,
     "Run the programs that the grant names, by the paths it names them by: without a shell, with the grant's "
-    "environment and no other, each in a session of its own. Programs end with the actor; a program that starts others "
-    "which outlive it should not be granted. `process-result` is a record "
+    "environment and no other, each in a session of its own. They end with the actor, however it ends, and so does "
+    "everything they have started, daemons included. `process-result` is a record "
     "{exit-code: s32, stdout: list<u8>, stderr: list<u8>}, the exit code of a program that a signal has ended is the "
     "negative number of the signal; in a `process-status` the exit code is an option.",
     (
@@ -197,12 +198,14 @@ INTERFACE: Final = Interface(
             run,
             "Run a program with this input and wait for its end. More output than the grant allows, the timeout and a "
             "stop of the actor kill it and are errors.",
+            sends=GIVEN,
         ),
         _own(
             "spawn",
             "func(program: string, arguments: list<string>) -> result<string, string>",
             spawn,
             "Start a program and answer its id at once.",
+            sends=GIVEN,
         ),
         _own(
             "poll",
@@ -210,24 +213,28 @@ INTERFACE: Final = Interface(
             poll,
             "What a program has written since the last poll. The exit code comes with the last of it; then the id is "
             "forgotten. Never waits; a program whose output nobody takes waits.",
+            sends=STAYS,
         ),
         _own(
             "write-stdin",
             "func(process-id: string, data: list<u8>) -> result<u64, string>",
             write_stdin,
             "Give a program input; answers how many bytes it took. Never waits.",
+            sends=GIVEN,
         ),
         _own(
             "close-stdin",
             "func(process-id: string) -> result<_, string>",
             close_stdin,
             "Let a program find the end of its input.",
+            sends=STAYS,
         ),
         _own(
             "kill",
             "func(process-id: string) -> result<_, string>",
             kill,
             "End a program at once, with what it has started. Its id is forgotten.",
+            sends=STAYS,
         ),
     ),
 )

@@ -32,6 +32,7 @@ from theater.values import (
 from worker.interfaces.context import Context
 from worker.interfaces.registry import TEXT_CHARS_MAX, Function, Interface
 from worker.interfaces.registry import Variant as Form
+from worker.interfaces.sending import GIVEN, STAYS
 from worker.letters import Letter
 from worker.peer import Peer
 from worker.peers import Deadline
@@ -215,6 +216,7 @@ INTERFACE: Final = Interface(
                     _FOR_COMPONENTS,
                 ),
             ),
+            sends=GIVEN,
         ),
         Function(
             "implements",
@@ -225,6 +227,7 @@ INTERFACE: Final = Interface(
                     "func(actor-id: string, interface: string) -> result<bool, string>", does_implement, _FOR_COMPONENTS
                 ),
             ),
+            sends=STAYS,
         ),
         Function(
             "exports",
@@ -235,6 +238,7 @@ INTERFACE: Final = Interface(
                     "func(actor-id: string) -> result<list<tuple<string, string>>, string>", exported, _FOR_COMPONENTS
                 ),
             ),
+            sends=STAYS,
         ),
     ),
 )

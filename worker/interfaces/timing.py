@@ -15,6 +15,7 @@ from theater.values import U64, Value, unit
 from worker.asks import SHUTTING_DOWN
 from worker.interfaces.context import Context
 from worker.interfaces.registry import Function, Interface, Refusal, Variant
+from worker.interfaces.sending import STAYS
 
 POLL_MS_MAX: Final = 1 << 30
 """poll counts milliseconds in 32 bits."""
@@ -72,6 +73,7 @@ INTERFACE: Final = Interface(
             own=True,
         ),
     ),
+    sends=STAYS,
 )
 
 INTERFACES: Final = (INTERFACE,)

@@ -17,6 +17,7 @@ from theater.values import S64, U8, U16, U32, U64, UNIT, Flags, List, String, Tu
 from worker.beneath import open_beneath
 from worker.engine.errors import CONTRACT, Trap
 from worker.interfaces.context import Context
+from worker.interfaces.sending import GIVEN, Sends
 from worker.interfaces.wasi import files, random
 from worker.interfaces.wasi.cli import Stderr, Stdout
 from worker.interfaces.wasi.declaring import Failure, Maker
@@ -600,4 +601,11 @@ def _made() -> Maker:
     return made
 
 
-INTERFACES: Final = (_made().interface(PREVIEW_1, "WASI preview 1, for modules of the Pack ABI."),)
+def _written(context: Context, fd: U32, data: List) -> int | None:
+    """Files stay; standard output leaves."""
+    found = _fds(context).table.get(fd.value)
+    return len(data.items) if found is not None and found.stream is not None else None
+
+
+_SENDS: Final = {"fd_write": Sends(_written), "sock_send": GIVEN}
+INTERFACES: Final = (_made().interface(PREVIEW_1, "WASI preview 1, for modules of the Pack ABI.", _SENDS),)
