@@ -356,6 +356,19 @@ class DropDeadLetter(Message, tag="drop_letter", frozen=True):
     undelivered: bool = False
 
 
+class KeepLetter(Message, tag="keep_letter", frozen=True):
+    """Keep a message that was not delivered (again): whoever took it out, to deliver it, could not. Body 0: its bytes.
+
+    ``target`` and ``sender`` are ids, or what they were called. Answered by Done.
+    """
+
+    id: int
+    target: str
+    sender: str
+    function: str
+    reason: str
+
+
 class Restart(Message, tag="restart", frozen=True):
     """Stop the actor gracefully and start it again under its supervisor, outside the restart intensity."""
 
@@ -421,6 +434,7 @@ FromClient = (
     | Restart
     | Update
     | DropDeadLetter
+    | KeepLetter
     | StopTree
 )
 ToClient = Done | Refused | Report | Outcome

@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from theater.actor import ActorSpec
+from theater.directories import place
 
 HIDDEN: Final = ("secrets", "environment")
 """Options whose values are not shown, only their names."""
@@ -29,7 +30,12 @@ def declared(spec: ActorSpec, path: str) -> dict[str, Any]:
 
 
 def _shown(options: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: dict.fromkeys(value, HIDDEN_TEXT) if name in HIDDEN and isinstance(value, dict) else value
-        for name, value in options.items()
-    }
+    return {name: _option(name, value) for name, value in options.items()}
+
+
+def _option(name: str, value: Any) -> Any:
+    if name in HIDDEN and isinstance(value, dict):
+        return dict.fromkeys(value, HIDDEN_TEXT)
+    if name == "directories":
+        return [{**{key: each[key] for key in each if key != "below"}, "host": place(each)} for each in value]
+    return value

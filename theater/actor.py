@@ -45,6 +45,8 @@ class ActorOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     chain_bytes: Budget | None = None
     children_max: int | None = None
     """Living children of its guest's; None: as many as the host allows."""
+    descendants_max: int = 1_000
+    """Living actors below it: children of its guest's, their children, and so on."""
     files_max: int | None = None
     """Open files of the worker process (RLIMIT_NOFILE); None: as many as the supervisor may have."""
     process_memory_bytes: int | None = None

@@ -97,6 +97,12 @@ class AsyncClient:
         """Forget a message that was not delivered (see ``Client.drop_undelivered``)."""
         await self._order(control.DropDeadLetter, ("", number, True), timeout)
 
+    async def keep_undelivered(
+        self, target: str, sender: str, function: str, reason: str, message: bytes, *, timeout: Timeout = DEFAULT
+    ) -> None:
+        """Keep a message as one that was not delivered (see ``Client.keep_undelivered``)."""
+        await self._order(control.KeepLetter, (target, sender, function, reason), timeout, message)
+
     async def whereis(self, name: str, *, timeout: Timeout = DEFAULT) -> str | None:
         """Return the id of the actor with a registered name (see ``Client.whereis``)."""
         return first_in(await self.members(name, timeout=timeout))
@@ -173,8 +179,8 @@ class AsyncClient:
     def __repr__(self) -> str:
         return f"<AsyncClient of {self.run.name} in {self.run.path}>"
 
-    async def _order(self, kind: Any, fields: tuple[Any, ...], timeout: Timeout) -> Any:
-        return await self.converse(conversation.tree_order(kind, fields, timeout))
+    async def _order(self, kind: Any, fields: tuple[Any, ...], timeout: Timeout, *bodies: bytes) -> Any:
+        return await self.converse(conversation.tree_order(kind, fields, timeout, *bodies))
 
     def _check_open(self) -> None:
         if self._is_closed:

@@ -134,6 +134,12 @@ class Client:
         """
         self._order(control.DropDeadLetter, ("", number, True), timeout)
 
+    def keep_undelivered(
+        self, target: str, sender: str, function: str, reason: str, message: bytes, *, timeout: Timeout = DEFAULT
+    ) -> None:
+        """Keep a message as one that was not delivered: one that was dropped to be delivered, and could not be."""
+        self._order(control.KeepLetter, (target, sender, function, reason), timeout, message)
+
     def whereis(self, name: str, *, timeout: Timeout = DEFAULT) -> str | None:
         """Return the id of the actor with a registered name, or of the oldest member of a group; None if nobody has it
         (OTP: whereis/1). A handle takes the name as it is: ``client.actor("planner")``.
@@ -219,8 +225,10 @@ class Client:
     def __repr__(self) -> str:
         return f"<Client of {self.run.name} in {self.run.path}>"
 
-    def _order(self, kind: Callable[..., Any], fields: tuple[Any, ...], timeout: Timeout) -> Any:
-        return self.converse(conversation.tree_order(kind, fields, timeout))
+    def _order(
+        self, kind: Callable[..., Any], fields: tuple[Any, ...], timeout: Timeout, *bodies: bytes
+    ) -> Any:
+        return self.converse(conversation.tree_order(kind, fields, timeout, *bodies))
 
     def _open_link(self) -> Link:
         self._check_open()

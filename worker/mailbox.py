@@ -59,16 +59,22 @@ class Received(msgspec.Struct, frozen=True):
 class Request:
     """One request, from its arrival to its one answer."""
 
-    __slots__ = ("id", "is_answered", "key", "mailbox")
+    __slots__ = ("id", "is_answered", "key", "life", "mailbox")
 
-    def __init__(self, mailbox: Mailbox, key: tuple[bytes, int]) -> None:
+    def __init__(self, mailbox: Mailbox, key: tuple[bytes, int], life: tuple[str, int]) -> None:
         self.mailbox = mailbox
+        self.life = life
+        """Whose it is: id and incarnation."""
         self.id = str(uuid.uuid4())
         self.key = key
         self.is_answered = False
 
     def returned(self, response: bytes | None) -> bytes | None:
-        """What goes back now that handle-request has returned; None: nothing (yet)."""
+        """What goes back now that handle-request has returned; None: nothing (yet).
+
+        Raises:
+            HandlerError: it was to be answered later, and too many are already.
+        """
         if self.is_answered:
             return None
         answer, is_none = _answer_in(response)
@@ -121,6 +127,8 @@ class Mailbox:
         """What has come before the start was complete: it is known then whether the guest has registered."""
         self._requests_max: int = options.get("requests_max", REQUESTS_MAX)
         self._deferred: dict[str, Request] = {}
+        self._askers: set[tuple[str, int]] = set()
+        """Lives whose end we are told of: they have left requests with us."""
         self._kinds: dict[str, Callable[[Caller, operation.Mail, bytes], Call]] = {
             "send": self._sent,
             "request": self._requested,
@@ -130,7 +138,7 @@ class Mailbox:
         }
         inc.desk.mail, inc.desk.forget, inc.desk.unheard = self.take, self.forget, self.unheard
         assert inc.peers is not None
-        inc.peers.on_end.append(self.channels.ended)
+        inc.peers.on_end += (self.channels.ended, self._asker_ended)
 
     def begin(self, *, can_answer_later: bool, is_registered: bool) -> None:
         """The guest is loaded. One that goes on from a state has registered in an earlier life, as far as it knows."""
@@ -187,7 +195,7 @@ class Mailbox:
         return _call(HANDLE_SEND, caller, mail, _bytes(body))
 
     def _requested(self, caller: Caller, mail: operation.Mail, body: bytes) -> Call:
-        request = Request(self, (caller.identity, caller.id))
+        request = Request(self, (caller.identity, caller.id), (mail.sender, mail.incarnation))
         answered = Caller(caller.identity, caller.id, delivery=request)
         return _call(HANDLE_REQUEST, answered, mail, String(request.id), _bytes(body))
 
@@ -228,16 +236,36 @@ class Mailbox:
     # -- requests that are answered later ----------------------------------------------------------------------------
 
     def defer(self, request: Request) -> bool:
-        """Leave a request outstanding that handle-request has not answered; False if that cannot be."""
-        if not self.can_answer_later or len(self._deferred) >= self._requests_max:
+        """Leave a request outstanding that handle-request has not answered; False if the guest cannot answer later.
+
+        Raises:
+            HandlerError: as many are as the grant allows.
+        """
+        if not self.can_answer_later:
             return False
+        if len(self._deferred) >= self._requests_max:
+            request.is_answered = True
+            raise HandlerError(f"{self._requests_max} requests are outstanding already")
         self._deferred[request.id] = request
+        if request.life not in self._askers:
+            self._askers.add(request.life)
+            assert self._inc.peers is not None
+            self._inc.peers.watch(*request.life)
         return True
+
+    def _asker_ended(self, actor_id: str, incarnation: int) -> None:
+        """Nobody waits for its requests any more."""
+        life = (actor_id, incarnation)
+        self._askers.discard(life)
+        for request in list(self._deferred.values()):
+            if request.life == life:
+                request.is_answered = True
+                self._deferred.pop(request.id, None)
 
     def outstanding(self) -> list[str]:
         """Requests the guest may answer, oldest first; the one it is in comes last. Guest thread."""
         present = self._present()
-        return [*self._deferred, *([present.id] if present is not None else [])]
+        return [*self._deferred.copy(), *([present.id] if present is not None else [])]
 
     def respond(self, id: str, response: bytes) -> None:
         """Answer a request. Guest thread.

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import zmq
 
-from theater.errors import from_wire
+from theater.errors import ActorError, from_wire
 from worker import machine_actions as act
 from worker import machine_notices as n
 from worker.desk import Caller
@@ -195,5 +195,8 @@ def delivered(action: act.Answer | act.Refuse) -> act.Answer | act.Refuse | None
     plain = Caller(caller.identity, caller.id)
     if isinstance(action, act.Refuse):
         return act.Refuse(plain, action.kind, action.data) if caller.delivery.failed() else None
-    response = caller.delivery.returned(action.response)
+    try:
+        response = caller.delivery.returned(action.response)
+    except ActorError as error:
+        return act.Refuse(plain, error.kind, error.data)
     return None if response is None else act.Answer(plain, response)

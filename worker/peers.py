@@ -146,6 +146,17 @@ class Peers:
             self._ask_again(peer, is_first=True)
             return peer
 
+    def watch(self, actor_id: str, incarnation: int) -> None:
+        """Have ``on_end`` told when a life that has spoken to us ends, at once if it has already. Any thread."""
+
+        def found(message: Any) -> None:
+            where = _where(message)
+            if isinstance(where, ActorError) or where.incarnation != incarnation:
+                for hook in self.on_end:
+                    hook(actor_id, incarnation)
+
+        self._asks.begin(FIND, {"target": actor_id, "again": True}, found)
+
     # -- letters -----------------------------------------------------------------------------------------------------
 
     def exchange(self, peer: Peer, letter: Letter, deadline: Deadline) -> bytes:

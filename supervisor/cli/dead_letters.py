@@ -25,6 +25,7 @@ COLUMNS = ("actor", "seq", "function", "tries", "since", "reason")
 ACTIONS = ("list", "show", "retry", "requeue", "drop")
 HANDLE_SEND = "theater:simple/message-server-client.handle-send"
 MESSAGE = "m"
+DOWN = ("stopped", "restarting")
 """Begins the number of a message that was not delivered."""
 
 
@@ -86,16 +87,21 @@ def _with_message(history: History, args: argparse.Namespace) -> int:
     client = history.client
     if client is None:
         raise LetterError(f"{args.action} needs the running tree: leave --store and --tree out")
-    if args.action != "drop":
+    if args.action == "drop":
+        client.drop_undelivered(message.number)
+    else:
         _requeue(client, message, args)
-    client.drop_undelivered(message.number)
     return exits.OK
 
 
 def _requeue(client: Client, message: Undelivered, args: argparse.Namespace) -> None:
-    """Hand the message to whoever has the address now; it is forgotten when it has been handled."""
+    """Hand the message to whoever has the address now: taken out first, so that nobody else does the same.
+
+    It is kept again if it was not delivered; not if it may have been, since nothing is delivered twice.
+    """
     from theater import cgrf
     from theater.conversation import DEFAULT
+    from theater.errors import ActorError, ChannelClosed, InternalError, OperationTimeout
     from theater.values import Tuple, bytes_of
 
     if message.function != HANDLE_SEND:
@@ -103,7 +109,18 @@ def _requeue(client: Client, message: Undelivered, args: argparse.Namespace) -> 
     if message.message is None:
         raise LetterError(f"m{message.number} was too large to be kept: drop it")
     timeout = DEFAULT if args.timeout is None else args.timeout
-    client.actor(message.path).call_void(HANDLE_SEND, cgrf.encode(Tuple((bytes_of(message.message),))), timeout=timeout)
+    params = cgrf.encode(Tuple((bytes_of(message.message),)))
+    if client.actor(message.path).get_status().state in DOWN:
+        raise LetterError(f"{message.path} does not run: m{message.number} is kept")
+    client.drop_undelivered(message.number)
+    try:
+        client.actor(message.path).call_void(HANDLE_SEND, params, timeout=timeout)
+    except (InternalError, OperationTimeout, ChannelClosed):
+        raise  # it was handed over, or may have been
+    except ActorError as error:
+        reason = f"{error.text()} (sent again as m{message.number})"
+        client.keep_undelivered(message.path, message.sender, HANDLE_SEND, reason, message.message)
+        raise
     say(f"m{message.number} was delivered to {message.path}")
 
 

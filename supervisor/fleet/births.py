@@ -78,12 +78,19 @@ class Births:
             return  # given up meanwhile
         wanted = life.actor.spec.sha256
         if prepared.error is not None:
-            self._deaths.never_born(life, _failure("package", prepared.error))
+            self._deaths.never_born(life, _failure("package", self._words(life.actor, prepared.error)))
         elif wanted is not None and wanted != prepared.digest:
             text = f"{prepared.file}: expected sha256 {wanted}, the file has {prepared.digest}"
             self._deaths.never_born(life, _failure("package", text))
         else:
             self._look_back(life, prepared)
+
+    def _words(self, actor: Actor, error: str) -> str:
+        """What is wrong with a package. The guest that has named it does not get to see what is in that file."""
+        if actor.parent is None:
+            return error
+        self._s.log.warning("package_refused", actor=actor.path, why=error)
+        return error.partition("\n")[0]
 
     def _look_back(self, life: Life, prepared: Prepared) -> None:
         """Have what the worker must know of its actor's past written down, if anything."""

@@ -8,7 +8,7 @@ any more; its last state is retained for ``resume``.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from proto import control, info
@@ -96,6 +96,7 @@ class Families:
         most = parent.spec.options.children_max
         if len(parent.children) >= (CHILDREN_MAX if most is None else most):
             raise Refusal(f"limit children: an actor has at most {CHILDREN_MAX if most is None else most} children")
+        self._check_descendants(parent)
         spec = child_spec(asking)
         state = birth_state(asking, spec)
         root = self._family(life)
@@ -112,6 +113,19 @@ class Families:
 
         child = child_of(spec, name)
         self._s.forest.ask(root, lambda request: note.StartChild(request, parent.path, spec=child, args=state), started)
+
+    def _check_descendants(self, parent: Actor) -> None:
+        """Whether one more may come below each of those above it: otherwise guests would breed without end.
+
+        Raises:
+            Refusal: it may not.
+        """
+        above: Actor | None = parent
+        while above is not None:
+            most = above.spec.options.descendants_max
+            if sum(1 for _ in _below(above)) >= most:
+                raise Refusal(f"limit descendants: there are at most {most} actors below {above.path}")
+            above = above.parent
 
     def _family(self, life: Life) -> str:
         """The family of an incarnation, planted when its first child comes."""
@@ -275,12 +289,19 @@ class Families:
 
     def _on_end(self, life: Life) -> None:
         """Tell the parent of a child's end (10.3); end the family of an actor that has ended (10.4)."""
+        if life.killed_escalated:
+            self._kill_below(life.actor)  # its time is over, and theirs with it
         self._s.forest.stop(family_of(life), PARENT_GONE)
         self._early.pop(life.actor, None)
         if life.actor.parent is None:
             return
         # The core is told next; then it knows whether the child comes back. Nobody hears of the end before that.
         self._s.loop.call_soon(lambda: self._after_end(life))
+
+    def _kill_below(self, actor: Actor) -> None:
+        for child in list(_below(actor)):
+            if child.life is not None:
+                self._deaths.kill(child.life, PARENT_GONE, escalated=True)
 
     def _after_end(self, life: Life) -> None:
         self._leave_if_over(life.actor)
@@ -340,6 +361,15 @@ def _parent_of(life: Life) -> Life | None:
     """The incarnation that spawned this life's actor, if it still lives."""
     parent = life.actor.parent.life if life.actor.parent is not None else None
     return parent if parent is not None and parent.is_alive and family_of(parent) == life.tree else None
+
+
+def _below(actor: Actor) -> Iterator[Actor]:
+    """Every actor that guests have spawned below this one."""
+    todo = list(actor.children)
+    while todo:
+        child = todo.pop()
+        yield child
+        todo += child.children
 
 
 def _forget_child(child: Actor) -> bool:

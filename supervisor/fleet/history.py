@@ -121,9 +121,16 @@ class History:
     def undelivered(self, actor: Actor, message: control.Undelivered, body: bytes) -> None:
         """A message of an actor was not delivered, or one to it whose sender is gone."""
         sender, target = (message.sender, actor.id) if message.sender else (actor.id, message.target)
+        self._undelivered(sender, target, message, message.channel or None, body)
+
+    def keep_letter(self, message: control.KeepLetter, body: bytes) -> None:
+        """One that was taken out comes back."""
+        self._undelivered(message.sender, message.target, message, None, body)
+
+    def _undelivered(self, sender: str, target: str, message: Any, channel: str | None, body: bytes) -> None:
         kept = body if len(body) <= LETTER_BYTES_MAX else None
         reason = message.reason[:TEXT_BYTES_MAX] + ("" if kept is not None else f" ({len(body)} bytes: not kept)")
-        self._writer.undelivered(sender, target, message.function, message.channel or None, kept, reason)
+        self._writer.undelivered(sender, target, message.function, channel, kept, reason)
 
     def drop_undelivered(self, number: int) -> bool:
         """Forget one; whether it was there."""

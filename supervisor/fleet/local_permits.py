@@ -5,11 +5,11 @@ A child's limit that is not written is the default, which may be more than its p
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
+from theater.directories import place, within_any
 from theater.grant_limits import DEFAULTS, limit
 from theater.grants import FILESYSTEM, PROCESS, TERMINAL
 
@@ -31,16 +31,10 @@ def beyond_directories(held: Options, asked: Options) -> list[str]:
     """Directories that are not inside one of the parent's, or are to be written where the parent only reads."""
     mine = held.get("directories", [])
     return [
-        f"the directory {each['host']}" + (" for writing" if each.get("write") else "")
+        f"the directory {place(each)}" + (" for writing" if each.get("write") else "")
         for each in asked.get("directories", [])
-        if not any(_is_inside(each, own) for own in mine)
+        if within_any(each, mine) is None
     ]
-
-
-def _is_inside(asked: Options, held: Options) -> bool:
-    inner, outer = os.path.realpath(asked["host"]), os.path.realpath(held["host"])
-    is_below = inner == outer or inner.startswith(outer.rstrip("/") + "/")
-    return is_below and (bool(held.get("write")) or not asked.get("write"))
 
 
 def _filesystem(held: Options, asked: Options) -> list[str]:

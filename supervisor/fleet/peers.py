@@ -87,7 +87,7 @@ class Peers:
         """The actors that a path, id or name means: one, or all of a broadcast group.
 
         Of a group whose members take turns, those whom the grant of whoever asks does not reach have none: anybody may
-        join, and must not be in the way of the others.
+        join, and must not be in the way of the others. Nor has the asker itself, who would wait for its own answer.
         """
         register = self._s.register
         actor = register.by_path.get(target) or register.by_id.get(target)
@@ -97,7 +97,11 @@ class Peers:
         if entry is None:
             raise NotFound(target[:NAME_CHARS_SHOWN])
         if entry.mode != BROADCAST:
-            return [entry.next(lambda member: self._is_reached(asking, member, target)) or entry.members[0]]
+
+            def may_be(member: Actor) -> bool:
+                return (everyone or member is not asking.life.actor) and self._is_reached(asking, member, target)
+
+            return [entry.next(may_be) or entry.members[0]]
         if not everyone:
             raise Refusal(f"{target} is a broadcast group: only messages can be sent to it")
         return list(entry.members)

@@ -6,11 +6,10 @@ manifest comes from the guest, and is not to be trusted.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from supervisor.fleet.local_permits import LOCAL_CHECKS
+from supervisor.fleet.local_permits import LOCAL_CHECKS, beyond_directories
 from supervisor.fleet.tcp_permits import beyond_addresses, beyond_tcp
 from theater import reach
 from theater.addresses import covers
@@ -47,18 +46,7 @@ def withheld(held: Grants, passes: Mapping[str, Any], asked: Grants) -> list[str
 
 
 def _wasi(held: Options, asked: Options) -> list[str]:
-    mine = held.get("directories", [])
-    return [
-        f"the directory {each['host']}" + (" for writing" if each.get("write") else "")
-        for each in asked.get("directories", [])
-        if not any(_is_inside(each, own) for own in mine)
-    ] + beyond_addresses(held.get("sockets", {}), asked.get("sockets", {}))
-
-
-def _is_inside(asked: Options, held: Options) -> bool:
-    inner, outer = os.path.realpath(asked["host"]), os.path.realpath(held["host"])
-    is_below = inner == outer or inner.startswith(outer.rstrip("/") + "/")
-    return is_below and (bool(held.get("write")) or not asked.get("write"))
+    return beyond_directories(held, asked) + beyond_addresses(held.get("sockets", {}), asked.get("sockets", {}))
 
 
 def _http(held: Options, asked: Options) -> list[str]:

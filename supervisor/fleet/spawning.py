@@ -14,6 +14,7 @@ from supervisor.fleet.services import Services
 from supervisor.fleet.shares import shares
 from supervisor.store.packages import keep_bytes
 from theater.actor import ActorSpec
+from theater.directories import is_inside, settled
 from theater.errors import PermissionDenied
 from theater.spec import BRUTAL_KILL, INFINITY, ChildSpec
 
@@ -24,20 +25,9 @@ def child_spec(asking: Asking) -> ActorSpec:
     Raises:
         Refusal: the manifest is wrong, or asks for more than the parent holds and passes on.
     """
-    from theater.config import ConfigError, parse_manifest  # most trees never spawn
-
     parent = asking.life.actor
     wasm = asking.body("wasm_body")
-    base = parent.spec.base_dir or os.path.dirname(parent.spec.package)
-    try:
-        spec = parse_manifest(
-            asking.arguments["manifest"],
-            base_dir=base,
-            origin=f"manifest given by {parent.path}",
-            package_needed=wasm is None,
-        )
-    except ConfigError as error:
-        raise Refusal(f"Start failed at manifest: {error}") from None
+    spec = _declared(asking, asking.arguments["manifest"], package_needed=wasm is None)
     missing = beyond(parent.spec.grants, spec.grants)
     if missing:
         raise Refusal(PermissionDenied(", ".join(missing), "the parent does not hold it").text())
@@ -47,8 +37,36 @@ def child_spec(asking: Asking) -> ActorSpec:
     options, missing = shares(parent.spec.options, spec.options)
     if missing:
         raise Refusal(PermissionDenied(", ".join(missing), "its limits are the parent's at most").text())
-    spec = msgspec.structs.replace(spec, options=options)
+    spec = msgspec.structs.replace(spec, options=options, grants=settled(spec.grants, parent.spec.grants))
     return spec if wasm is None else msgspec.structs.replace(spec, package=_keep(asking.services, wasm))
+
+
+def _declared(asking: Asking, manifest: str, package_needed: bool) -> ActorSpec:
+    """What the manifest declares. It, and the package it names, lie below the directory of the parent's declaration.
+
+    Raises:
+        Refusal: it is wrong. What a file has in it is for the log alone: it may not be a manifest at all.
+    """
+    from theater.config import ConfigError, parse_manifest  # most trees never spawn
+    from theater.config.manifest import is_path
+    from theater.config.source import fault_of
+
+    parent = asking.life.actor
+    base = parent.spec.base_dir or os.path.dirname(parent.spec.package)
+    if is_path(manifest):
+        path = os.path.join(base, manifest.strip())
+        fault = fault_of(path) if is_inside(path, base) else f"expected a file below {base}"
+        if fault is not None:
+            raise Refusal(f"Start failed at manifest: {manifest.strip()}: {fault}")
+    origin = f"manifest given by {parent.path}"
+    try:
+        return parse_manifest(manifest, base_dir=base, origin=origin, package_needed=package_needed, within=base)
+    except ConfigError as error:
+        if not is_path(manifest):
+            raise Refusal(f"Start failed at manifest: {error}") from None
+        asking.services.log.warning("manifest_refused", actor=parent.path, manifest=manifest.strip(), why=str(error))
+        text = f"{manifest.strip()}: not a manifest that can be used (the supervisor's log says why)"
+        raise Refusal(f"Start failed at manifest: {text}") from None
 
 
 def _keep(services: Services, wasm: bytes) -> str:

@@ -39,6 +39,14 @@ class DeadLetters:
             send(self._s.sockets.control, actor.life.routing, again)
         self._clients.tell(client, control.TO_CLIENT.encode(control.Done(order.id)))
 
+    def keep(self, client: bytes, order: control.KeepLetter, bodies: list[bytes]) -> None:
+        """A message that a client has taken out, and could not deliver."""
+        if len(bodies) != 1:
+            self._clients.refuse(client, order.id, "unexpected", "expected one body, the message")
+            return
+        self._s.history.keep_letter(order, bodies[0])
+        self._clients.tell(client, control.TO_CLIENT.encode(control.Done(order.id)))
+
     def _drop_undelivered(self, client: bytes, order: control.DropDeadLetter) -> None:
         if self._s.history.drop_undelivered(bounded(order.seq) or 0):
             self._clients.tell(client, control.TO_CLIENT.encode(control.Done(order.id)))

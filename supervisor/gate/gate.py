@@ -42,12 +42,16 @@ class Gate:
         self._clients = Clients(services, refusals)
         whom = Whom(services, self._clients)
         trees = Trees(services, self._clients, whom, about, stop_tree)
-        self._forks = Forks(services, self._clients, whom, trees)
+        dead_letters = DeadLetters(services, self._clients, whom)
         self._table: dict[type, Serve] = {
             **Questions(services, self._clients, whom, subscriptions).table,
             **Orders(services, self._clients, whom, deaths, updates).table,
-            **DeadLetters(services, self._clients, whom).table,
+            **dead_letters.table,
             **trees.table,
+        }
+        self._with_bodies: dict[type, Callable[[bytes, Any, list[bytes]], None]] = {
+            control.Fork: Forks(services, self._clients, whom, trees).fork,
+            control.KeepLetter: dead_letters.keep,
         }
 
     def on_frames(self, frames: list[Any]) -> None:
@@ -64,7 +68,8 @@ class Gate:
             self._refusals.count("gate", error.reason, str(error))
             self._clients.refuse_info(client, 0, "serialization", str(error))
             return
-        if isinstance(message, control.Fork):
-            self._forks.fork(client, message, [frame.bytes for frame in frames[2:]])
+        with_bodies = self._with_bodies.get(type(message))
+        if with_bodies is not None:
+            with_bodies(client, message, [frame.bytes for frame in frames[2:]])
         else:
             self._table[type(message)](client, message)

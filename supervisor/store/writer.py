@@ -46,6 +46,7 @@ GROUP_WORKS_MAX: Final = 4096
 RETRY_S_FIRST: Final = 0.01
 RETRY_S_MAX: Final = 1.0
 
+DROPPED_KEPT: Final = 10_000
 UNDELIVERED_MAX: Final = 10_000
 """Messages that were not delivered: so many are kept."""
 
@@ -71,6 +72,8 @@ class StoreWriter:
             raise
         self._upkeep = Upkeep(self._journal.db, retention)
         self._queue: deque[Work] = deque()
+        self._dropped: deque[int] = deque(maxlen=DROPPED_KEPT)
+        """Messages whose deletion may still be queued."""
         self._new: dict[str, str] = {}
         """Ids by path of actors whose row is not committed yet."""
         self._ahead: dict[str, Tip] = {}
@@ -198,8 +201,11 @@ class StoreWriter:
     def drop_undelivered(self, number: int) -> bool:
         """Forget a message that was not delivered; whether there was one of this number."""
         found = self._look.execute("SELECT 1 FROM undelivered WHERE number = ?", (number,)).fetchone()
+        if found is None or number in self._dropped:
+            return False
+        self._dropped.append(number)
         self._put(Note("DELETE FROM undelivered WHERE number = ?", (number,)))
-        return found is not None
+        return True
 
     def dead_letters(self, actor: str) -> dict[str, int]:
         """Return an actor's operations that were set aside: digest -> call event."""

@@ -33,6 +33,7 @@ class FakePeers:
         self.answer: bytes | ActorError = b""
         self.refusal: ActorError | None = None
         self.on_end: list[Callable[[str, int], None]] = []
+        self.watched: list[tuple[str, int]] = []
 
     def add(self, name: str, actor_id: str = "", package: str = "p") -> Any:
         """Let there be an actor."""
@@ -51,6 +52,9 @@ class FakePeers:
 
     def expect(self, where: Where) -> Any:
         return SimpleNamespace(where=where)
+
+    def watch(self, actor_id: str, incarnation: int) -> None:
+        self.watched.append((actor_id, incarnation))
 
     def exchange(self, peer: Any, letter: Letter, deadline: Deadline) -> bytes:
         self.exchanged.append((peer.where.path, letter.make(7, peer.where.incarnation), letter.body))

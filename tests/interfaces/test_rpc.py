@@ -73,6 +73,23 @@ def test_an_answer_that_is_no_value(host: Host, context: FakeContext) -> None:
     assert call(host).value.payload[0].value.startswith("Serialization error")
 
 
+CALLBACKS = sorted({each.name for item in registry.known().values() for each in item.callbacks})
+
+
+@pytest.mark.parametrize("function", [*CALLBACKS, "theater:simple/actor.init", "wasi:http/incoming-handler.handle"])
+def test_what_only_the_host_calls_is_refused(host: Host, context: FakeContext, function: str) -> None:
+    """A guest believes its callbacks: nobody forges a message, an exit signal, a tick or a child's end."""
+    context.peers.answer = cgrf.encode(UNIT)
+
+    assert call(host, function) == err(f"Not permitted: rpc (only the host calls {function})")
+    assert context.peers.exchanged == []
+
+
+def test_there_are_callbacks_to_refuse() -> None:
+    """The table above is not empty."""
+    assert len(CALLBACKS) > 15
+
+
 def timeout(value: Value | None) -> Value:
     return Option(types.UNIT, Record("options", (("timeout-ms", Option(types.U64, value)),)))
 

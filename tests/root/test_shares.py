@@ -53,6 +53,12 @@ def test_other_limits_may_be_the_default_or_the_parents() -> None:
     ]
 
 
+def test_a_child_is_stopped_as_fast_as_its_parent() -> None:
+    """Or as the default says; a tree must end without its guests' leave."""
+    assert shares(ActorOptions(), ActorOptions(shutdown_ms=None))[1] == ["limit shutdown_ms of none (at most 5000)"]
+    assert shares(ActorOptions(shutdown_ms=None), ActorOptions(shutdown_ms=None))[1] == []
+
+
 def test_core_dumps_are_a_permission() -> None:
     """They hold what was in memory."""
     assert shares(ActorOptions(), ActorOptions(core_dumps=True))[1] == ["core_dumps"]

@@ -213,7 +213,12 @@ def test_children_are_listed_in_start_order(family: Family) -> None:
         ('name = "x"\n', "Start failed at manifest: .*package"),
         (CHILD.replace("child.wasm", "absent.wasm"), "Start failed at manifest: .*absent.wasm"),
         ("name = 1 = 2\n", "Start failed at manifest"),
-        ("curious.toml", "Start failed at manifest: .*HOME, which is not set"),
+        ('name = "x"\npackage = "${HOME}.wasm"\n', "Start failed at manifest: .*HOME"),
+        ("curious.toml", "Start failed at manifest: curious.toml: not a manifest that can be used"),
+        ("/etc/absent.toml", "Start failed at manifest: /etc/absent.toml: expected a file below /"),
+        ("../absent.toml", "Start failed at manifest: ../absent.toml: expected a file below /"),
+        (CHILD.replace("child.wasm", "/etc/absent.wasm"), "Start failed at manifest: .*expected a package below /"),
+        (CHILD.replace("child.wasm", "../absent.wasm"), "Start failed at manifest: .*expected a package below /"),
     ],
 )
 def test_a_wrong_manifest_is_refused(family: Family, manifest: str, words: str) -> None:

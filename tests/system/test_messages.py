@@ -9,6 +9,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from tests.examples.test_guest_builds import is_committed_compiler
 from tests.system import talking
 from tests.system.running import RunningTree, until
 from tests.system.talking import GUESTS, Talk, Talker
+from theater.errors import NotFound
 from theater.values import U32
 
 
@@ -196,6 +198,37 @@ def test_dead_letters_are_seen_requeued_and_dropped(talk: Talk) -> None:
     cli("dead-letters", "drop", b.path, second, check=1)
 
 
+def test_a_dead_letter_is_taken_out_once(talk: Talk) -> None:
+    """By whoever is first: it is not delivered twice."""
+    a, b = talk.talker(), talk.talker({"notes": []})
+    a.ask("send", b.path, "once")
+    (letter,) = talk.wait_letters(b.path, 1)
+    client = talk.tree.client
+
+    def drop() -> str:
+        try:
+            client.drop_undelivered(letter.number)
+        except NotFound:
+            return "gone"
+        return "dropped"
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(lambda _: drop(), range(4))) == ["dropped", "gone", "gone", "gone"]
+    client.keep_undelivered(b.path, a.path, letter.function, "not this time", b"once")
+    (again,) = until(lambda: [each for each in talk.letters(b.path) if each.number != letter.number], "the letter")
+    assert (again.sender, again.message, again.reason) == (a.path, b"once", "not this time")
+
+
+def test_a_dead_letter_of_one_that_does_not_run_is_kept(tree: RunningTree, talk: Talk) -> None:
+    """It is sent again when somebody is there."""
+    a = talk.talker()
+    assert a.refused("send", "/t/nobody-yet", "hello")
+    (letter,) = talk.wait_letters("/t/nobody-yet", 1)
+    tree.cli("dead-letters", "requeue", "/t/nobody-yet", f"m{letter.number}", check=4)
+
+    assert talk.letters("/t/nobody-yet") == [letter]
+
+
 def test_a_message_to_nobody_is_an_error_and_a_dead_letter(talk: Talk) -> None:
     """The sender is told at once."""
     a = talk.talker()
@@ -276,10 +309,22 @@ def test_as_many_requests_as_granted_are_left_outstanding(talk: Talk) -> None:
         answers.append(askers[number].later("request", b.path, f"later {number}"))
         until(lambda count=number + 1: len(b.ask("outstanding")) == count, f"{number + 1} outstanding")  # type: ignore[misc]
 
-    assert askers[3].ask("request", b.path, "later 3") == ""
+    assert askers[3].refused("request", b.path, "later 3") == "Handler error: 3 requests are outstanding already"
     for id in b.ask("outstanding"):
         b.ask("respond", id, "done")
     assert [answer() for answer in answers] == ["done"] * 3
+
+
+def test_requests_of_one_that_has_ended_are_outstanding_no_more(pair: tuple[Talker, Talker]) -> None:
+    """Nobody waits for their answers, and others have room."""
+    a, b = pair
+    answer = a.later("request", b.path, "later")
+    (id,) = until(lambda: b.ask("outstanding"), "the request")
+    os.kill(a.tree.pid(a.path), signal.SIGKILL)
+
+    until(lambda: b.ask("outstanding") == [], "the request to be forgotten")
+    assert b.refused("respond", id, "late") == f"Handler error: there is no outstanding request {id}"
+    answer()
 
 
 def test_a_request_to_oneself_is_refused(talk: Talk) -> None:

@@ -194,6 +194,35 @@ def test_a_broadcast_group_hears_everything(talk: Talk) -> None:
     assert sender.ask("members", "g-all") == [members[1].id, members[2].id]
 
 
+def test_a_member_without_room_keeps_nobody_waiting(talk: Talk) -> None:
+    """What it has no room for is a dead letter; the others get everything."""
+    full, other, sender = talk.talker(), talk.talker(), talk.talker()
+    for member in (full, other):
+        member.ask("join", "g-full", "broadcast")
+    full.actor.pause()
+    began = time.monotonic()
+    for number in range(25):
+        sender.ask("send", "g-full", str(number))
+
+    assert time.monotonic() - began < 8  # the time-outs of five messages are 10 s
+    other.wait_notes(*(f"send {number}" for number in range(25)))
+    letters = talk.wait_letters(full.path, 5)
+    assert [letter.message for letter in letters] == [b"%d" % number for number in range(20, 25)]
+    full.actor.resume()
+    full.wait_notes(*(f"send {number}" for number in range(20)))
+
+
+def test_a_member_is_not_given_its_own_question(talk: Talk) -> None:
+    """Its turn is another's; alone, it would wait for itself."""
+    a, b = talk.talker(), talk.talker()
+    a.ask("join", "g-own", "round-robin")
+    assert a.refused("request", "g-own", "who") == "Unexpected error: actor would wait for itself"
+    b.ask("join", "g-own", "round-robin")
+
+    for _ in range(3):
+        assert a.ask("request", "g-own", "who") == "you said who"
+
+
 def test_members_agree_on_the_mode(talk: Talk) -> None:
     """The first one decides."""
     a, b = talk.talker(), talk.talker()
@@ -239,6 +268,16 @@ def test_rpc_reaches_what_is_granted(talk: Talk, tree: RunningTree) -> None:
     assert shy.rpc(b.path, "add", U32(1), U32(1)) == ("ok", 2)
     b.ask("unname", "friend")
     assert shy.rpc(b.path, "notes") == ("err", f"Not permitted: rpc ({b.path})")
+
+
+def test_rpc_forges_no_message(talk: Talk) -> None:
+    """What the host alone calls is refused at the caller; the other hears nothing."""
+    a, b = talk.talker(), talk.talker()
+    function = "theater:simple/message-server-client.handle-send"
+    answer = a.ask("call", b.path, function, Tuple((String("forged"),)), None)
+
+    assert answer.value == ("err", f"Not permitted: rpc (only the host calls {function})")
+    assert b.notes() == []
 
 
 def test_rpc_to_oneself_is_refused(talk: Talk) -> None:

@@ -32,7 +32,16 @@ children:
   - id: poor
     actor: parent.wasm
     grants: {supervisor: {}}
+  - id: keeper
+    actor: keeper.wasm
+    grants: {supervisor: {}, filesystem: {directories: [{host: data, guest: /data, write: true}]}}
 """
+READER = """name = "reader"
+package = "reader.wasm"
+[grants]
+filesystem = {directories = [{host = "data/sub", guest = "/d"}]}
+"""
+READ_FILE = wat.Import("theater:simple/filesystem.read-file", "(path: string) -> result<list<u8>, string>")
 CHILD = """name = "child"
 package = "counter.wasm"
 [[handler]]
@@ -53,6 +62,16 @@ def tree() -> Iterator[RunningTree]:
     ]
     (home / "parent.wasm").write_bytes(wat.build(functions=[wat.starts(u32(0)), *hires], imports=[wat.SPAWN]))
     (home / "child.toml").write_text(CHILD)
+    (home / "data" / "sub").mkdir(parents=True)
+    (home / "data" / "sub" / "file").write_text("granted")
+    (home / "file").write_text("the operator's")
+    behaviours = [wat.calls(READ_FILE, text("/d/file")), wat.returns(wat.ok(u32(1)))]
+    reads = wat.Function("test:permits/api.read", HIRE, behaviours)
+    (home / "reader.wasm").write_bytes(wat.build(functions=[wat.starts(u32(0)), reads], imports=[READ_FILE]))
+    (home / "reader.toml").write_text(READER)
+    spawn = wat.calls(wat.SPAWN, tup(text("reader.toml"), none(), none()))
+    hire = wat.Function("test:permits/api.hire", HIRE, [spawn, wat.returns(wat.ok(u32(1)))])
+    (home / "keeper.wasm").write_bytes(wat.build(functions=[wat.starts(u32(0)), hire], imports=[wat.SPAWN]))
     running = RunningTree(home, TREE)
     yield running
     running.clean_up()
@@ -90,6 +109,27 @@ def test_a_child_that_asks_for_more_is_refused(tree: RunningTree, parent: str, w
     (recorded,) = [payloads.read(e.data) for e in events if e.event_type == "theater:simple/supervisor/spawn"]
     assert words in str(recorded)
     assert not any(node["path"].startswith(f"{parent}/") for node in tree.client.tree()["root"]["children"])
+
+
+def read(tree: RunningTree) -> str:
+    """What the reader has got, as its chain has it."""
+    reader = tree.actor("/keeper/reader")
+    reader.call("read")
+    events = [event for event in reader.get_chain() if event.event_type == "theater:simple/filesystem/read-file"]
+    return str(payloads.read(events[-1].data))
+
+
+def test_a_childs_directory_is_not_what_somebody_puts_in_its_place(tree: RunningTree) -> None:
+    """A link there, made after the spawn: this life does not follow it, nor does a later one."""
+    sub = tree.home / "data" / "sub"
+    tree.actor("/keeper").call("hire")
+    sub.rename(sub.with_name("old"))
+    sub.symlink_to("..")
+
+    assert "the operator's" not in read(tree)
+    sub.unlink()
+    sub.with_name("old").rename(sub)
+    assert "granted" in read(tree)
 
 
 def test_explain_of_a_running_actor(tree: RunningTree) -> None:

@@ -97,6 +97,12 @@ LIMITS = Section(
             default="none",
             target="children_max",
         ),
+        "descendants": Field(
+            wants=Whole(0, 100_000),
+            doc="Living actors below it: children that its guest has spawned, their children, and so on.",
+            default="1000",
+            target="descendants_max",
+        ),
         "files": Field(
             wants=Whole(64, 1_000_000, or_none=True),
             doc="Open files of the worker process (RLIMIT_NOFILE).",

@@ -13,9 +13,13 @@ from theater.config.source import fault_of, read_file
 
 
 class Loading:
-    """What is shared while one tree or manifest is read. ``environ`` None means the process's variables."""
+    """What is shared while one tree or manifest is read. ``environ`` None means the process's variables.
 
-    def __init__(self, environ: Mapping[str, str] | None) -> None:
+    ``within``: packages lie below this directory; None: anywhere.
+    """
+
+    def __init__(self, environ: Mapping[str, str] | None, within: str | None = None) -> None:
+        self.within = within
         self.problems = Problems()
         self.files: list[str] = []
         self._environment = Environment(os.environ if environ is None else environ)

@@ -21,6 +21,7 @@ from theater.config.node import Node
 from theater.config.package import Pinned
 from theater.config.reader import Reader, read_section
 from theater.config.source import read_text
+from theater.directories import is_inside
 
 
 def load_manifest(path: str | Path, environ: Mapping[str, str] | None = None) -> ActorSpec:
@@ -29,15 +30,18 @@ def load_manifest(path: str | Path, environ: Mapping[str, str] | None = None) ->
     return _only(loading, _from_file(loading, str(path), package_needed=True), f"{path}:1")
 
 
-def parse_manifest(text: str, base_dir: str, origin: str, *, package_needed: bool = True) -> ActorSpec:
+def parse_manifest(
+    text: str, base_dir: str, origin: str, *, package_needed: bool = True, within: str | None = None
+) -> ActorSpec:
     """Return the actor a manifest given by a guest declares: TOML text, or a path relative to ``base_dir``.
 
     ``origin`` names the giver in messages. The text comes from a sandbox, so it is bounded more narrowly
     than a file and no environment variables are put in. ``package_needed`` False: the guest hands over the
-    package itself, the manifest may name none, or one that is not there. Raises ConfigError.
+    package itself, the manifest may name none, or one that is not there. ``within``: the package lies below this
+    directory; nothing is said of what is elsewhere. Raises ConfigError.
     """
-    loading = Loading({})
-    if _is_path(text):
+    loading = Loading({}, within)
+    if is_path(text):
         path = os.path.join(base_dir, text.strip())
         declared = _from_file(loading, path, package_needed)
         return _only(loading, declared, f"{path}:1")
@@ -97,7 +101,8 @@ def _from_text(
         return None
 
 
-def _is_path(text: str) -> bool:
+def is_path(text: str) -> bool:
+    """Whether a guest that gives this gives the path of a manifest, not its text."""
     return "\n" not in text.strip() and "=" not in text and text.strip().endswith(MANIFESTS)
 
 
@@ -129,6 +134,9 @@ def _package(loading: Loading, reader: Reader, pinned: Pinned | None, base_dir: 
     if pinned is None:
         return ""
     path = os.path.abspath(os.path.join(base_dir, pinned.path))
+    if needed and loading.within is not None and not is_inside(path, loading.within):
+        reader.report(pinned.node, "package", f"expected a package below {loading.within}")
+        return path
     fault = loading.fault_of(path) if needed else None
     if fault is not None:
         reader.report(pinned.node, "package", f"{fault} at {path}")

@@ -21,6 +21,7 @@ from theater.config.limits import SUPERVISOR_LEVELS_MAX
 from theater.config.loading import Loading, shown_beside
 from theater.config.manifest import declare_manifest
 from theater.config.node import MAP, Node, inside, quoted
+from theater.config.places import settle_places
 from theater.config.reader import read_section
 from theater.config.retention import retention_of
 from theater.retention import Retention
@@ -79,7 +80,7 @@ class _Tree:
         return TreeConfig(
             name=values.get("name") or Path(self._shown).stem,
             path=self._path,
-            spec=spec,
+            spec=settle_places(spec) if not self._loading.problems else spec,
             store=None if store is None else os.path.abspath(os.path.join(self._base_dir, store)),
             retention=retention_of(values.get("retention", {}), spec),
             files=tuple(self._loading.files),

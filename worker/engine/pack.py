@@ -156,6 +156,8 @@ class PackDoor:
             if self._initialize is not None:
                 self._begin(self._initialize)
             at, size = self._place(data), len(data)
+            if not at:
+                return GuestError(f"the guest has no memory for an input of {size} bytes")
             clock.computing = True
             status = export(at, size, slots, slots + 4)
             clock.computing = False
@@ -314,7 +316,10 @@ class PackDoor:
         if size > self._input_room:
             self._drop_input()
             room = max(size, ROOM_BYTES_MIN)
-            self._input, self._input_room = self._alloc(room), room
+            self._input = self._room(room)
+            if not self._input:
+                return 0  # the guest has not been entered, and goes on
+            self._input_room = room
         at = self._input
         self._memory[at : at + size] = data
         return at
@@ -328,13 +333,18 @@ class PackDoor:
             self._memory = self._view()
 
     def _alloc(self, size: int) -> int:
+        at = self._room(size)
+        if not at:
+            raise Trap(f"the guest is out of memory: {module.ALLOC}({size}) returned 0", CONTRACT)
+        return at
+
+    def _room(self, size: int) -> int:
+        """Memory of the guest; 0: it has none."""
         self.clock.computing = True
-        at = self._pack_alloc(size) & U32
+        at: int = self._pack_alloc(size) & U32
         self.clock.computing = False
         memory = self._memory = self._view()
-        if at == 0:
-            raise Trap(f"the guest is out of memory: {module.ALLOC}({size}) returned 0", CONTRACT)
-        if at + size > len(memory):
+        if at and at + size > len(memory):
             raise self._outside(f"{module.ALLOC}({size})", at, size)
         return at
 

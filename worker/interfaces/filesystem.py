@@ -17,9 +17,10 @@ from theater import types
 from theater.grant_limits import limit
 from theater.grants import FILESYSTEM
 from theater.values import U32, U64, Bool, List, Record, String, Value, bytes_of, unit
-from worker.interfaces.beneath import HOLD, Opener
+from worker.interfaces.beneath import Opener
 from worker.interfaces.context import Context
 from worker.interfaces.registry import Function, Interface, Refusal, Variant
+from worker.interfaces.roots import open_root
 from worker.interfaces.sending import STAYS
 
 PATH_BYTES_MAX: Final = 4096
@@ -42,14 +43,14 @@ class Root:
         self.guest = "/" + directory["guest"].strip("/")
         self.names = _names(directory["guest"])
         self.is_writable = bool(directory.get("write"))
-        self._host: str = directory["host"]
+        self._directory = directory
         self._fd: int | None = None
 
     @property
     def fd(self) -> int:
         """A descriptor of the directory."""
         if self._fd is None:
-            self._fd = os.open(self._host, HOLD & ~os.O_NOFOLLOW)
+            self._fd = open_root(self._directory, os.O_PATH)
         return self._fd
 
     def close(self) -> None:

@@ -6,6 +6,7 @@ turns out not to be delivered becomes a dead letter.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from proto import operation
@@ -48,8 +49,14 @@ class Post:
 
         return make
 
-    def post(self, peer: Peer, kind: str, function: str, body: bytes, channel: str = "") -> None:
-        """Send what nobody waits for; if it is not delivered, it is a dead letter."""
+    def post(
+        self, peer: Peer, kind: str, function: str, body: bytes, deadline: Deadline, channel: str = ""
+    ) -> None:
+        """Send what nobody waits for; if it is not delivered, it is a dead letter.
+
+        Raises:
+            ActorError: it could not even be sent.
+        """
         context, actor_id = self.context, peer.where.actor_id
 
         def over(letter: Letter) -> None:
@@ -57,7 +64,15 @@ class Post:
                 context.undelivered(actor_id, function, letter.error.text(), body, channel)
 
         letter = Letter(self.mail(kind, channel), body, over, goes_again=not channel)
-        context.peers.post(peer, letter, self.window, self.deadline())
+        context.peers.post(peer, letter, self.window, deadline)
+
+    def post_to_all(self, peers: Sequence[Peer], body: bytes) -> None:
+        """Send to a group. Nobody in it keeps the others waiting: where there is no room, it is a dead letter."""
+        for peer in peers:
+            try:
+                self.post(peer, "send", HANDLE_SEND, body, Deadline(0))
+            except ActorError as error:
+                self.context.undelivered(peer.where.actor_id, HANDLE_SEND, error.text(), body)
 
 
 def register(context: Context) -> Value:
@@ -76,14 +91,10 @@ def send(context: Context, target: String, message: List) -> Value:
     except (NotFound, ChannelClosed) as error:
         context.undelivered(target.value, HANDLE_SEND, error.text(), body)
         raise
-    refused: ActorError | None = None
-    for peer in peers:
-        try:
-            post.post(peer, "send", HANDLE_SEND, body)
-        except ActorError as error:
-            refused = error
-    if refused is not None and len(peers) == 1:
-        raise refused
+    if len(peers) == 1:
+        post.post(peers[0], "send", HANDLE_SEND, body, post.deadline())
+    else:
+        post.post_to_all(peers, body)
     return unit()
 
 
@@ -138,7 +149,8 @@ def send_on_channel(context: Context, id: String, message: List) -> Value:
     """To the other side of the channel."""
     channel = context.mailbox.channels.open(id.value)
     assert channel.peer is not None
-    context.service(Post).post(channel.peer, "channel", HANDLE_MESSAGE, _octets(message), channel.id)
+    post = context.service(Post)
+    post.post(channel.peer, "channel", HANDLE_MESSAGE, _octets(message), post.deadline(), channel.id)
     return unit()
 
 
@@ -180,7 +192,7 @@ INTERFACE: Final = Interface(
             "send",
             "Send a message, without waiting for it to be handled; to all members, if the name is that of a broadcast "
             "group. While `window` messages to the same actor are unhandled it waits for one of them, and answers an "
-            "error after `timeout`.",
+            "error after `timeout`; it waits for no member of a group: what one has no room for is a dead letter.",
             (Variant("func(actor-id: string, msg: list<u8>) -> result<_, string>", send),),
             sends=GIVEN,
         ),

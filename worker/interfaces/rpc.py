@@ -11,8 +11,8 @@ from typing import Final
 
 from proto import operation
 from theater import cgrf, interfaces, metadata, types
-from theater.errors import ActorError, TypeMismatch
-from theater.grants import RPC
+from theater.errors import ActorError, PermissionDenied, TypeMismatch
+from theater.grants import RPC, short_name
 from theater.values import (
     U8,
     U16,
@@ -40,6 +40,8 @@ from worker.peers import Deadline
 TIMEOUT_MS: Final = 30_000
 TIMEOUT_MS_MAX: Final = 300_000
 DESCRIBE: Final = "describe-peer"
+HOSTS_OWN: Final = ("theater:", "wasi:", "wisp:")
+"""Namespaces of what only hosts call: ``init`` and the callbacks of host interfaces. They are believed for that."""
 KNOWN_MAX: Final = 256
 """Packages whose description is kept."""
 
@@ -120,6 +122,8 @@ def call_encoded(context: Context, target: String, function: String, params: Lis
 
 
 def _call(context: Context, target: String, function: String, params: bytes, timeout_ms: int | None) -> bytes:
+    if function.value.startswith(HOSTS_OWN):
+        raise PermissionDenied(short_name(RPC), f"only the host calls {function.value[:TEXT_CHARS_MAX]}")
     calls = context.service(Calls)
     deadline = calls.deadline(timeout_ms)
     peer = calls.find(target.value, deadline)
@@ -199,7 +203,8 @@ _EXPORT = types.Tuple((types.STRING, types.STRING))
 INTERFACE: Final = Interface(
     RPC,
     "Call exported functions of other actors and wait for the result. An actor is named by its id, its path in the "
-    "tree (/fleet/planner) or a name it has registered; the grant says which ones may be called. Every answer is "
+    "tree (/fleet/planner) or a name it has registered; the grant says which ones may be called. What only hosts call "
+    "(`init` and callbacks: whatever begins with `theater:`, `wasi:` or `wisp:`) no actor can. Every answer is "
     "`ok(result::ok(value))` or `ok(result::err(text))`.",
     (
         Function(

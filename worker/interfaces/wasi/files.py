@@ -13,6 +13,7 @@ from theater.grants import WASI
 from theater.values import U32, U64, UNIT, Bool, Flags, List, Record, String, Tuple, Value, Variant, bytes_of, items_of
 from worker.beneath import Outside, open_beneath, open_parent
 from worker.interfaces.context import Context
+from worker.interfaces.roots import open_root
 from worker.interfaces.wasi.clocks import NAMES as CLOCK_NAMES
 from worker.interfaces.wasi.clocks import SECOND_NS, datetime
 from worker.interfaces.wasi.declaring import Failure, Maker, case, enum, names_of, nothing, record, some
@@ -157,7 +158,7 @@ def _directory(context: Context, handle: U32, changes: bool = False) -> Descript
 
 def _preopened(grant: dict[str, Any]) -> Descriptor:
     may_write = bool(grant.get("write"))
-    fd = os.open(grant["host"], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    fd = open_root(grant, os.O_RDONLY)
     return Descriptor(fd, READ | (MUTATE if may_write else 0), may_write)
 
 

@@ -1,0 +1,99 @@
+"""What a guest that spawns cannot do: breed without end, outlive its parent's time, look at what it was not given."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.system.running import RunningTree, until
+from theater.errors import InternalError
+
+GUESTS = Path(__file__).parent / "family"
+PARENT = "test:family/parent"
+
+TREE = """
+version: 1
+name: breeding
+children:
+  - id: p
+    actor: parent.wasm
+    restart: temporary
+    shutdown: 300ms
+    limits: {descendants: 3}
+    grants: {runtime: {}, supervisor: {}}
+"""
+CHILD = """
+name = "child"
+package = "child.wasm"
+[[handler]]
+type = "runtime"
+"""
+MIDDLE = CHILD.replace("child", "middle").replace("middle.wasm", "parent.wasm") + '[[handler]]\ntype = "supervisor"\n'
+
+
+@pytest.fixture
+def tree(home: Path, start: Callable[..., RunningTree]) -> RunningTree:
+    """One parent that may have three below it."""
+    for name in ("parent", "child"):
+        shutil.copy(GUESTS / f"{name}.wasm", home)
+    return start(TREE)
+
+
+def spawn(tree: RunningTree, path: str, manifest: str) -> str:
+    """Have an actor spawn another; its id, or why not."""
+    try:
+        return str(tree.actor(path).call(f"{PARENT}.spawn", (manifest,)))
+    except InternalError as error:
+        return str(error)
+
+
+def test_guests_do_not_breed_without_end(tree: RunningTree) -> None:
+    """All below an actor count, at every level, and those that have ended do not."""
+    spawn(tree, "/p", MIDDLE)
+    spawn(tree, "/p/middle", CHILD)
+    last = spawn(tree, "/p/middle", CHILD)
+    words = "limit descendants: there are at most 3 actors below /p"
+
+    assert words in spawn(tree, "/p", CHILD)
+    assert words in spawn(tree, "/p/middle", CHILD)
+    tree.actor(last).terminate()
+    assert words not in spawn(tree, "/p/middle", CHILD)
+
+
+@pytest.mark.parametrize("shutdown", ['"infinity"', '"1h"'])
+def test_a_child_takes_no_longer_to_stop_than_its_parent_may(tree: RunningTree, shutdown: str) -> None:
+    """Or no tree could be stopped without its guests' leave."""
+    answer = spawn(tree, "/p", f"{CHILD}[supervision]\nshutdown = {shutdown}\n")
+
+    assert "limit shutdown_ms of" in answer
+
+
+def test_who_is_killed_because_its_time_is_over_takes_all_below_along(tree: RunningTree) -> None:
+    """The parent waits for its child, which computes: both are gone when the parent's time is over."""
+    spawn(tree, "/p", CHILD)
+    tree.actor("/p/child").send("spin")
+    until(lambda: tree.status("/p/child").operation, "the computation to begin")
+    tree.client.stop()
+    tree.process.wait(20)
+
+    lines = [json.loads(line) for line in (tree.store_dir / "logs.jsonl").read_text().splitlines()]
+    ends = {line["actor"]: line["text"] for line in lines if line["event"] == "ended"}
+    assert ends == {
+        "/p": "killed by supervisor after its shutdown deadline",
+        "/p/child": "killed by parent_gone after its shutdown deadline",
+    }
+
+
+def test_what_is_in_a_file_is_not_told(tree: RunningTree, home: Path) -> None:
+    """A package that is none, and a link to a file of the host: the guest learns nothing of what they hold."""
+    (home / "secret.wat").write_text("hunter2 and more")
+    (home / "link.wat").symlink_to("/etc/passwd")
+
+    answer = spawn(tree, "/p", CHILD.replace("child.wasm", "secret.wat"))
+    assert "not WebAssembly text" in answer
+    assert "hunter2" not in answer
+    assert "expected a package below" in spawn(tree, "/p", CHILD.replace("child.wasm", "link.wat"))
