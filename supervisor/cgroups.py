@@ -8,8 +8,6 @@ since a group with controllers holds no processes of its own.
 from __future__ import annotations
 
 import os
-import select
-import time
 from typing import Any, Final
 
 from theater.actor import ActorOptions
@@ -18,8 +16,6 @@ CONTROLLERS: Final = ("cpu", "memory", "pids")
 LEAF: Final = "theater-supervisor"
 PREFIX: Final = "theater-"
 PERIOD_US: Final = 100_000
-EMPTY_S: Final = 0.1
-"""How long the root may wait for a group to be empty."""
 DELEGATE: Final = "run the supervisor as a service with Delegate=yes"
 
 
@@ -88,13 +84,11 @@ class Cgroups:
         return "out of memory (limit cgroup_memory)" if int(counts.get("oom_kill", 0)) else None
 
     def forget(self, name: str) -> None:
-        """Remove the group of a worker that is gone, with what is left in it: programs, and the process above them."""
+        """Remove the group of a worker that is gone."""
         if name in self._made and self._base is not None:
             self._made.discard(name)
-            group = os.path.join(self._base, PREFIX + name)
             try:
-                _empty(group)
-                os.rmdir(group)
+                os.rmdir(os.path.join(self._base, PREFIX + name))
             except OSError as error:
                 self._log.warning("cgroup_left", group=PREFIX + name, why=str(error))
 
@@ -131,19 +125,6 @@ def _is_ours(pid: int) -> bool:
         fields = " ".join(_lines(f"/proc/{pid}/stat")).rpartition(")")[2].split()
         pid = int(fields[1]) if len(fields) > 1 else 0
     return pid == os.getpid()
-
-
-def _empty(group: str) -> None:
-    """Kill what is in a group (cgroup.kill, since Linux 5.14), and give the kernel a moment to be done with it."""
-    until_s = time.monotonic() + EMPTY_S
-    with open(os.path.join(group, "cgroup.events"), encoding="utf-8") as events:
-        poller = select.poll()
-        poller.register(events, select.POLLPRI)
-        while "populated 1" in events.read() and (left := until_s - time.monotonic()) > 0:
-            if os.path.exists(os.path.join(group, "cgroup.kill")):
-                _write(os.path.join(group, "cgroup.kill"), "1")
-            poller.poll(left * 1000)
-            events.seek(0)
 
 
 def _settings(options: ActorOptions) -> dict[str, str]:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -109,32 +106,3 @@ def test_a_group_shared_with_strangers_is_left_alone(machine: Path) -> None:
     assert len(log.said) == 1
     assert f"process {os.getppid()} shares the group" in log.said[0]
     assert not (machine / "cg" / "service" / "theater-abc").exists()
-
-
-@pytest.fixture
-def real_group() -> Iterator[Path]:
-    """A directory in the kernel's own hierarchy, for groups."""
-    mounts = Path("/proc/self/mounts").read_text().splitlines()
-    mount = next((line.split()[1] for line in mounts if line.split()[2] == "cgroup2"), None)
-    group = Path(mount or "/nowhere") / f"theater-test-{os.getpid()}"
-    try:
-        group.mkdir()
-    except OSError as error:
-        pytest.skip(f"no group can be made here: {error}")
-    yield group
-    group.rmdir()
-
-
-def test_what_is_left_in_a_group_ends_with_it(real_group: Path) -> None:
-    """Programs of a worker that was killed, and what they have started."""
-    groups = Cgroups(Log(), lambda: str(real_group))
-    groups._base, groups._made = str(real_group), {"abc"}
-    group = real_group / "theater-abc"
-    group.mkdir()
-    script = 'echo $$ > "$1/cgroup.procs"; setsid sleep 1000 & echo; exec sleep 1000'
-    with subprocess.Popen(["/bin/sh", "-c", script, "sh", str(group)], stdout=subprocess.PIPE) as program:
-        assert program.stdout is not None and program.stdout.readline() == b"\n"
-        groups.forget("abc")
-
-        assert program.wait() == -signal.SIGKILL
-    assert not group.exists()
