@@ -10,13 +10,14 @@ import pytest
 
 from tests.worker.enginekit import FakeContext
 from tests.worker.test_budgets import Scene, per_hour
-from theater import cgrf, types, values
+from theater import cgrf, http, types, values
 from theater.actor import RUNTIME
 from theater.grants import HTTP_CLIENT, PREVIEW_1, PROCESS
 from theater.types import Type
 from theater.values import U32, U64, UNIT, List, Option, Result, String, Tuple, Value, bytes_of
 from worker.budgets import UsedUp
 from worker.engine.errors import Trap
+from worker.guest import _answered
 from worker.interfaces.registry import Function, Interface, known
 from worker.interfaces.sending import GIVEN, STAYS
 from worker.interfaces.wasi.files import FileWriter
@@ -26,6 +27,8 @@ from worker.interfaces.wasi.http_incoming import Incoming
 from worker.interfaces.wasi.http_messages import OutgoingBody, OutgoingRequest, OutgoingResponse
 from worker.interfaces.wasi.resources import resources
 from worker.interfaces.wasi.streams import Bytes, OutputStream
+from worker.machine_notices import Call, Declined, HostCall, Operation, Rejected, Returned
+from worker.mailbox import HANDLE_REQUEST, HANDLE_SEND
 from worker.metered import Metered
 
 STREAMS = "wasi:io/streams"
@@ -250,3 +253,27 @@ def test_without_the_budget_nobody_asks() -> None:
 
     assert cgrf.decode(host.answer(RUNTIME, "log", cgrf.encode(String("x" * 100)))) == UNIT
     assert host._sends == {}
+
+
+# -- answers -----------------------------------------------------------------------------------------------------------
+
+SOMEBODY = object()
+
+
+@pytest.mark.parametrize(
+    ("operation", "notice", "counted"),
+    [
+        (Call(function="a.b", waiter=SOMEBODY), Returned(bytes(100)), 100),
+        (Call(function="a.b", waiter=SOMEBODY), Declined("é" * 50), 100),
+        (Call(function="a.b", waiter=SOMEBODY), Rejected("paused"), 0),
+        (Call(function="a.b", waiter=SOMEBODY, posted=True), Returned(bytes(100)), 0),
+        (Call(function=HANDLE_REQUEST, waiter=SOMEBODY), Returned(bytes(100)), 100),
+        (Call(function=HANDLE_SEND, waiter=SOMEBODY), Returned(bytes(100)), 0),
+        (Call(function=http.HANDLER, waiter=SOMEBODY), Returned(bytes(100)), 100),
+        (Call(function=http.WASI_HANDLER, waiter=SOMEBODY), Returned(bytes(100)), 0),
+        (HostCall(function="a.tick"), Returned(bytes(100)), 0),
+    ],
+)
+def test_answers_that_leave(operation: Operation, notice: Any, counted: int) -> None:
+    """Those that somebody reads; a component's HTTP response has been counted while it was made."""
+    assert _answered(operation, notice) == counted
