@@ -32,21 +32,8 @@ if TYPE_CHECKING:
     from worker.incarnation import Incarnation
 
 NS_PER_MS: Final = 1_000_000
-BETWEEN: Final = (GUEST_TIME, FUEL, CHAIN_EVENTS, CHAIN_BYTES)
+BETWEEN: Final = (GUEST_TIME, FUEL, OUTGOING, CHAIN_EVENTS, CHAIN_BYTES)
 """Looked at before each operation."""
-
-SENDING: Final[dict[str, tuple[str, ...]]] = {
-    "theater:simple/message-server-host": (
-        "send", "request", "respond-to-request", "open-channel", "send-on-channel",
-    ),
-    "theater:simple/rpc": ("call",),
-    "theater:simple/tcp": ("send",),
-    "theater:simple/http-client": ("",),
-    "theater:simple/process": ("write",),
-    "wasi:io/streams": ("[method]output-stream.write", "[method]output-stream.blocking-write"),
-    "wasi_snapshot_preview1": ("fd_write", "fd_pwrite", "sock_send"),
-}  # fmt: skip
-"""What sends or writes: interfaces, and how the names of their functions begin."""
 
 
 class Share(NamedTuple):
@@ -95,8 +82,8 @@ class Budgets:
             meter = self._meters.get(name)
             if meter is None:
                 continue
-            if meter.wait_ns(time.monotonic_ns()) == 0:
-                self._full.discard(name)
+            if meter.wait_ns(time.monotonic_ns()) == 0 or (name == OUTGOING and not meter.is_overdrawn):
+                self._full.discard(name)  # who has sent all it may, and no more, may still be called
             elif meter.budget.then == STOP:
                 self._note(name)
                 raise Trap(self._text(name), HOST)
@@ -143,21 +130,32 @@ class Budgets:
 
     # -- host calls ----------------------------------------------------------------------------------------------
 
-    def host_call(self, interface: str, function: str, size: int) -> None:
-        """Let a host call be made, perhaps after waiting, and count it.
+    @property
+    def counts_outgoing(self) -> bool:
+        """Whether anybody needs to know what leaves the actor."""
+        return OUTGOING in self._meters
+
+    def host_call(self, leaving: int | None) -> None:
+        """Let a host call be made, perhaps after waiting, and count it, and the bytes that leave the actor with it.
 
         Raises:
             UsedUp: it is refused.
             Trap: the actor is to end.
         """
         self._spend(HOST_CALLS, 1)
-        if OUTGOING in self._meters and function.startswith(SENDING.get(interface, ("\0",))):
-            self._spend(OUTGOING, size)
+        if leaving is not None:
+            self._spend(OUTGOING, leaving)
         self._count_chain()
         for name in (CHAIN_EVENTS, CHAIN_BYTES):
             meter = self._meters.get(name)
             if meter is not None and meter.budget.then != ERROR:
                 self._require(name, meter)
+
+    def sent(self, amount: int) -> None:
+        """So many bytes have left the actor; what is too much, later ones wait or are refused for."""
+        meter = self._meters.get(OUTGOING)
+        if meter is not None:
+            meter.add(amount, time.monotonic_ns())
 
     def in_host(self, ns: int) -> None:
         """So much of the thread's time was the host's."""

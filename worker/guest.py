@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from typing import Any, Final
 
+from theater import http
 from theater.actor import ActorOptions
 from theater.committed import operation_digest
 from theater.errors import ActorError
-from worker import child_events, recovered
+from worker import child_events, mailbox, recovered
 from worker import machine_notices as n
 from worker.budgets import Budgets, UsedUp
 from worker.engine import contract
@@ -22,6 +23,8 @@ from worker.recovered import HANDLE_RECOVERED, STARTS
 from worker.snapshots import Snapshots
 
 NO_PARAMS: Final = contract.UNIT
+UNANSWERED: Final = frozenset((*mailbox.POSTED.values(), mailbox.HANDLE_OPEN, http.WASI_HANDLER))
+"""Functions of which no more than a yes goes back, or whose answer was counted while it was made."""
 
 
 class Guest:
@@ -73,6 +76,8 @@ class Guest:
         if keyed is not None:
             self._inc.repeats.note(keyed, notice)
         self._count(operation, notice)
+        if self._budgets is not None:
+            self._budgets.sent(_answered(operation, notice))
         if isinstance(operation, n.HostCall) and operation.then is not None:
             operation.then(notice)
         return notice
@@ -193,6 +198,18 @@ class Guest:
         waited = operation.started_ns - operation.received_ns if operation.received_ns else 0
         metrics.finished(waited, spent, type(notice) is not n.Returned)
         metrics.last_update_ns = time.time_ns()
+
+
+def _answered(operation: n.Operation, notice: Any) -> int:
+    """How many bytes leave the actor as the answer to an operation."""
+    if operation.waiter is None or getattr(operation, "posted", False) or operation.function in UNANSWERED:
+        return 0
+    match notice:
+        case n.Returned(response=bytes(response)):
+            return len(response)
+        case n.Declined(text=str(text)):
+            return len(text.encode())
+    return 0
 
 
 def _snapshots(inc: Incarnation) -> Snapshots | None:

@@ -53,6 +53,11 @@ class Meter:
         """How much may still be used now."""
         return max(0, self.limit - self.used(now_ns))
 
+    @property
+    def is_overdrawn(self) -> bool:
+        """More is used than may be. As of the last time it was asked how much."""
+        return self._used > self.limit
+
     def wait_ns(self, now_ns: int) -> int | None:
         """How long until there is room again: 0 if there is, None if never."""
         used = self.used(now_ns)

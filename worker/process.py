@@ -19,7 +19,7 @@ from proto import control
 from proto.envelope import WireError
 from theater import cause as causes
 from theater.cause import Cause
-from theater.grants import MESSAGES, RPC
+from theater.grants import MESSAGES, PROCESS, RPC
 from worker import machine_actions as act
 from worker import machine_notices as n
 from worker.desk import Desk
@@ -93,6 +93,8 @@ def run(boot: dict[str, Any], preloaded: Any) -> NoReturn:
     if any(name in init.grants for name in (MESSAGES, RPC)):
         inc.peers = Peers(inc, boot["routing"])
         inc.mailbox = Mailbox(inc)
+    if PROCESS in init.grants:
+        _guard_programs(inc)
     inc.pulse = Pulse()
     try:
         inc.recorder = Recorder.create(inc)
@@ -118,6 +120,17 @@ def _serve(inc: Incarnation, preloaded: Any, bodies: list[bytes]) -> NoReturn:
         traceback.print_exc()
         text = f"{type(error).__name__}: {error}"
         operations.finish(act.Exit(Cause(kind=causes.CRASHED, exit_code=EXIT_BROKEN, text=text)))
+
+
+def _guard_programs(inc: Incarnation) -> None:
+    """Fork the process above the actor's programs now: there is no guest whose memory it would keep, and no thread."""
+    from worker.context import HostContext
+    from worker.interfaces.process import Programs
+
+    try:
+        HostContext(inc).service(Programs).guard()
+    except OSError:
+        pass  # tried again for the first program, who is refused if it fails again
 
 
 def _connect(context: Any, endpoint: str, routing: bytes) -> Any:

@@ -18,7 +18,8 @@ from tests.interfaces.local import Calls, calls, make_any_calls, until
 from theater import types
 from theater.grants import PROCESS
 from theater.values import S32, U64, UNIT, List, Option, Record, String, bytes_of
-from worker.interfaces import programs
+from worker.interfaces import guard
+from worker.interfaces.process import Programs
 
 NOW = Option(types.U64)
 SH = os.path.realpath("/bin/sh")
@@ -29,7 +30,7 @@ CAT = "/bin/cat"
 def no_subreaper() -> Iterator[None]:
     """What a worker sets for itself is not to stay with the test run."""
     yield
-    ctypes.CDLL(None).prctl(programs.PR_SET_CHILD_SUBREAPER, ctypes.c_ulong(0), 0, 0, 0)
+    ctypes.CDLL(None).prctl(guard.PR_SET_CHILD_SUBREAPER, ctypes.c_ulong(0), 0, 0, 0)
 
 
 def options(**more: Any) -> dict[str, Any]:
@@ -215,7 +216,9 @@ def test_a_daemon_ends_with_the_run(process: Calls) -> None:
 
 
 def _ours() -> list[psutil.Process]:
-    return [each for each in psutil.Process().children(recursive=True) if each.status() != psutil.STATUS_ZOMBIE]
+    """Programs that run, and what they have started."""
+    running = [each for each in psutil.Process().children(recursive=True) if each.status() != psutil.STATUS_ZOMBIE]
+    return [each for each in running if each.name() != guard.NAME]
 
 
 # -- what is not granted -----------------------------------------------------------------------------------------------
@@ -360,27 +363,23 @@ def test_everything_ends_with_the_actor() -> None:
     assert len(os.listdir("/proc/self/fd")) <= before + 1
 
 
-def test_the_kernel_kills_it_with_the_worker() -> None:
-    """However the worker dies: here a child that is killed right after it has started a program."""
-    read, write = os.pipe()
-    worker = os.fork()
-    if worker == 0:
-        try:
-            program = programs.Program(SH, ["-c", "exec sleep 1000"], environment={}, directory="/")
-            os.write(write, str(program.pid).encode() + b"\n")
-            threading.Event().wait()
-        finally:
-            os._exit(1)
-    try:
-        pid = int(os.read(read, 100))
-        assert not is_gone(pid)
-    finally:
-        os.kill(worker, 9)
-        os.waitpid(worker, 0)
-        os.close(read)
-        os.close(write)
+def test_a_program_that_kills_the_process_above_it(process: Calls) -> None:
+    """All programs end with it; those that are started later have another."""
+    name = spawn(process, "sleep 1000 & setsid sleep 1000 & wait")
+    assert run(process, "read a; kill -9 $PPID; sleep 1000", b"\n")[0] == -9
 
-    until(lambda: is_gone(pid), "the program's end")
+    assert to_the_end(process, name)[0] == -9
+    assert run(process, "echo again") == (0, b"again\n", b"")
+    assert not _ours()
+
+
+def test_a_worker_makes_the_process_above_programs_before_it_has_a_guest(process: Calls) -> None:
+    """One is enough; programs run below it."""
+    made = process.context.service(Programs)
+    above = made.guard()
+
+    assert made.guard() is above
+    assert run(process, "echo $PPID")[1] == b"%d\n" % above._pid
 
 
 # -- any calls ---------------------------------------------------------------------------------------------------------

@@ -390,6 +390,18 @@ def test_memory_of_the_process(tree: RunningTree) -> None:
     assert tree.actor("/plain").call("bump", (1,)) == 1
 
 
+def test_answers_are_outgoing(tree: RunningTree) -> None:
+    """When they have been more than it may send, calls are refused, and that is in the chain."""
+    actor = tree.actor("/out-error")
+    with pytest.raises(LimitExceeded, match="limit outgoing: 100 per 10000 ms is used up"):
+        for _ in range(100):
+            actor.call("bump", (1,))
+
+    used = usage(tree, "/out-error", "outgoing")
+    assert used["used"] > 100 and used["refused"] == 1
+    assert len(limit_events(tree, "/out-error")) == 1
+
+
 def test_an_actor_without_budgets_says_nothing_of_them(tree: RunningTree) -> None:
     """Nor pays for them."""
     assert tree.actor("/plain").get_metrics().limits == {}

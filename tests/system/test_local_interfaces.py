@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import signal
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest
 
 from tests.guests import wat
 from tests.guests.pack import Value, encode, listed, octets, ok, text, tup, u32, u64, variant
-from tests.system.running import Start, until, wait_gone
+from tests.system.running import RunningTree, Start, until, wait_gone
 
 API = "test:local/api"
 PLAIN = "(state: u32) -> result<tuple<u32>, string>"
@@ -179,30 +179,52 @@ def test_a_stop_wakes_an_actor_that_sleeps(start: Start, home: Path) -> None:
 
 # -- process -----------------------------------------------------------------------------------------------------------
 
+MORTAL = ", restart: temporary"
 SPAWN = wat.Import(
     "theater:simple/process.spawn", "(program: string, arguments: list<string>) -> result<string, string>"
 )
 
 
 def spawning() -> bytes:
-    """An actor that starts a program in its init."""
-    arguments = listed(b"\x06", [text("-c"), text("sleep 1000 & wait")])
+    """An actor whose init starts a program that starts others: in its session, in another, and one that is a daemon."""
+    script = "sleep 1000 & setsid sleep 1001 & setsid sh -c 'sleep 1002 &' & wait"
+    arguments = listed(b"\x06", [text("-c"), text(script)])
     return wat.build(
         functions=[wat.starts(u32(0), wat.calls(SPAWN, tup(text("/bin/sh"), arguments)))], imports=[SPAWN]
     )
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_programs_end_with_their_worker(start: Start, home: Path, number: signal.Signals) -> None:
-    """Killed from outside, or stopped with the tree: in order, with what the program has started itself."""
+ENDS: dict[str, Callable[[RunningTree, psutil.Process], Any]] = {
+    "the worker is killed": lambda tree, worker: worker.kill(),
+    "the actor is terminated": lambda tree, worker: tree.cli("terminate", "/it"),
+    "the tree is stopped": lambda tree, worker: tree.stop(),
+    "the root is killed": lambda tree, worker: tree.process.kill(),
+}
+
+
+@pytest.mark.parametrize("way", ENDS)
+def test_nothing_of_its_programs_outlives_an_actor(start: Start, home: Path, way: str) -> None:
+    """However it ends, and whatever they have done to get away; the guard above them goes last."""
     (home / "it.wasm").write_bytes(spawning())
-    tree = start(tree_of("it.wasm", "{process: {programs: [/bin/sh]}}", ", restart: temporary"))
+    tree = start(tree_of("it.wasm", "{process: {programs: [/bin/sh], environment: {PATH: /usr/bin:/bin}}}", MORTAL))
     worker = psutil.Process(tree.pid("/it"))
-    found = until(lambda: len(all_ := worker.children(recursive=True)) == 2 and all_, "the program and its own")
-    if number is signal.SIGKILL:
-        worker.kill()
-        wait_gone(found[:1])
-        found[1].kill()
-    else:
-        tree.stop()
-        wait_gone(found)
+
+    def sleeping() -> list[psutil.Process]:
+        below = worker.children(recursive=True)
+        try:
+            return below if sum(each.name() == "sleep" for each in below) == 3 else []
+        except psutil.NoSuchProcess:
+            return []  # a shell on its way
+
+    below = until(sleeping, "everything to run")
+    ENDS[way](tree, worker)
+
+    wait_gone(below)
+
+
+def test_no_guard_without_the_grant(start: Start, home: Path) -> None:
+    """Only actors that may run programs have a process for it."""
+    (home / "it.wasm").write_bytes(ticking(counts()))
+    tree = start(tree_of("it.wasm", "{timer: {}}"))
+
+    assert psutil.Process(tree.pid("/it")).children() == []

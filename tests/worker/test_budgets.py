@@ -47,28 +47,52 @@ def per_hour(amount: int, then: str) -> Budget:
     return Budget(amount=amount, per_ms=HOUR_MS, then=then)
 
 
-def test_only_what_sends_is_outgoing() -> None:
-    """By interface and function, with the size of what is given."""
+def test_what_leaves_is_counted() -> None:
+    """What would be too much is refused, and what is just enough is not."""
     scene = Scene(outgoing=per_hour(100, "error"))
-    scene.budgets.host_call("theater:simple/tcp", "send", 60)
-    scene.budgets.host_call("theater:simple/tcp", "receive", 1000)
-    scene.budgets.host_call(RUNTIME, "log", 1000)
+    scene.budgets.host_call(60)
+    scene.budgets.host_call(None)
 
     with pytest.raises(UsedUp, match="limit outgoing: 100 per 3600000 ms is used up"):
-        scene.budgets.host_call("theater:simple/message-server-host", "send", 60)
-    scene.budgets.host_call("wasi:io/streams", "[method]output-stream.write", 40)
+        scene.budgets.host_call(60)
+    scene.budgets.host_call(40)
     assert scene.budgets.usage()["outgoing"] == {
         "used": 100, "limit": 100, "per_ms": HOUR_MS, "then": "error", "refused": 1, "waited_ns": 0,
     }  # fmt: skip
 
 
+def test_who_has_sent_all_it_may_can_still_be_called() -> None:
+    """But not who has answered more than that."""
+    scene = Scene(outgoing=per_hour(100, "error"))
+    scene.budgets.host_call(100)
+    scene.budgets.admit(False)
+    scene.budgets.sent(1)
+
+    with pytest.raises(UsedUp, match="limit outgoing"):
+        scene.budgets.admit(False)
+    with pytest.raises(UsedUp, match="limit outgoing"):
+        scene.budgets.host_call(0)
+    scene.budgets.host_call(None)
+
+
+@pytest.mark.parametrize(("then", "error"), [("stop", Trap), ("error", UsedUp)])
+def test_answers_that_were_too_much(then: str, error: type[Exception]) -> None:
+    """They have left; the next operation pays."""
+    scene = Scene(outgoing=per_hour(100, then))
+    scene.budgets.admit(False)
+    scene.budgets.sent(1000)
+
+    with pytest.raises(error, match="limit outgoing"):
+        scene.budgets.admit(False)
+
+
 def test_a_stop_ends_the_guest() -> None:
     """In the middle of what it does."""
     scene = Scene(host_calls=Budget(amount=1, then="stop"))
-    scene.budgets.host_call(RUNTIME, "log", 1)
+    scene.budgets.host_call(None)
 
     with pytest.raises(Trap, match="limit host_calls: 1 is used up"):
-        scene.budgets.host_call(RUNTIME, "log", 1)
+        scene.budgets.host_call(None)
 
 
 def test_a_stop_of_the_actor_ends_the_waiting_of_a_host_call() -> None:
@@ -77,7 +101,7 @@ def test_a_stop_of_the_actor_ends_the_waiting_of_a_host_call() -> None:
     scene.released.set()
 
     for _ in range(3):
-        scene.budgets.host_call(RUNTIME, "log", 1)
+        scene.budgets.host_call(None)
 
 
 def test_a_stop_of_the_actor_ends_the_waiting_of_an_operation() -> None:
@@ -119,7 +143,7 @@ def test_chain_growth_that_refuses_leaves_host_calls_alone() -> None:
     scene = Scene(chain_events=per_hour(1, "error"))
     scene.grow(5)
 
-    scene.budgets.host_call(RUNTIME, "log", 1)
+    scene.budgets.host_call(None)
 
 
 # -- with the functions behind it ------------------------------------------------------------------------------------

@@ -64,7 +64,9 @@ LIMITS = Section(
         "fuel": Field(wants=budget.COUNT, doc="Fuel of the guest, over its calls.", default="none"),
         "host_calls": Field(wants=budget.COUNT, doc="Calls of host functions.", default="none"),
         "outgoing": Field(
-            wants=budget.SIZE, doc="Bytes given to host functions that send or write, as encoded.", default="none"
+            wants=budget.SIZE,
+            doc="Bytes that leave the actor: for other actors, the network, programs, a terminal; and its answers.",
+            default="none",
         ),
         "chain_events": Field(wants=budget.COUNT, doc="Events that its chain grows by.", default="none"),
         "chain_bytes": Field(wants=budget.SIZE, doc="Bytes that its chain grows by.", default="none"),

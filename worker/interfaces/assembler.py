@@ -8,6 +8,7 @@ from theater.grants.assembler import GRANT
 from theater.values import String, Value, bytes_of
 from worker.interfaces.context import Context
 from worker.interfaces.registry import Function, Interface, Refusal, Variant
+from worker.interfaces.sending import STAYS
 
 
 def wat_to_wasm(context: Context, wat: String) -> Value:
@@ -35,6 +36,7 @@ INTERFACE: Final = Interface(
             (Variant("func(wat: string) -> result<list<u8>, string>", wat_to_wasm),),
         ),
     ),
+    sends=STAYS,
 )
 
 INTERFACES: Final = (INTERFACE,)

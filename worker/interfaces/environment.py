@@ -10,6 +10,7 @@ from theater.grants.environment import GRANT
 from theater.values import Bool, List, Option, String, Value
 from worker.interfaces.context import Context
 from worker.interfaces.registry import Function, Interface, Variant
+from worker.interfaces.sending import STAYS
 
 
 def get(context: Context, name: String) -> Value:
@@ -49,6 +50,7 @@ INTERFACE: Final = Interface(
         ),
         Function("list", "The names of all variables, sorted.", (Variant("func() -> list<string>", list_),), own=True),
     ),
+    sends=STAYS,
 )
 
 INTERFACES: Final = (INTERFACE,)

@@ -19,6 +19,7 @@ from theater.values import U32, U64, Bool, List, Record, String, Value, bytes_of
 from worker.interfaces.context import Context
 from worker.interfaces.places import Place, Roots
 from worker.interfaces.registry import Function, Interface, Refusal, Variant
+from worker.interfaces.sending import STAYS
 
 CALM: Final = os.O_NONBLOCK | os.O_NOCTTY
 """Opening a pipe that nobody writes must not wait, and a terminal must not become ours."""
@@ -331,6 +332,7 @@ INTERFACE: Final = Interface(
             "Copy the content of a file. It is not recorded.",
         ),
     ),
+    sends=STAYS,
 )
 
 INTERFACES: Final = (INTERFACE,)

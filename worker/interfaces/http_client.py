@@ -12,6 +12,7 @@ from theater.grants import SIMPLE_HTTP_CLIENT
 from theater.values import U16, List, Option, String, Tuple, Value, bytes_of
 from worker.interfaces.context import Context
 from worker.interfaces.registry import Function, Interface, Refusal, Variant
+from worker.interfaces.sending import GIVEN
 from worker.interfaces.wasi.declaring import Failure
 from worker.interfaces.wasi.http_bodies import Collected
 from worker.interfaces.wasi.http_body_resources import OutgoingBody
@@ -128,6 +129,7 @@ INTERFACE: Final = Interface(
                 ),
             ),
             own=True,
+            sends=GIVEN,
         ),
     ),
 )

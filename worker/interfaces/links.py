@@ -11,6 +11,7 @@ from theater.grants import LINKS
 from theater.values import U64, Bool, Option, String, Value, unit
 from worker.interfaces.context import Context
 from worker.interfaces.registry import Callback, Function, Interface, Variant
+from worker.interfaces.sending import GIVEN, STAYS
 
 CLIENT: Final = "theater:simple/links-client"
 DOWN: Final = f"{CLIENT}.handle-down"
@@ -74,12 +75,14 @@ INTERFACE: Final = Interface(
             "exit signal noproc, and the answer is the name that was given.",
             (Variant("func(actor: string) -> result<string, string>", link),),
             own=True,
+            sends=STAYS,
         ),
         Function(
             "unlink",
             "Take the link back. A handle-exit that waits already still comes.",
             (Variant("func(actor: string) -> result<_, string>", unlink),),
             own=True,
+            sends=STAYS,
         ),
         Function(
             "spawn-link",
@@ -93,6 +96,7 @@ INTERFACE: Final = Interface(
                 ),
             ),
             own=True,
+            sends=GIVEN,
         ),
         Function(
             "monitor",
@@ -100,6 +104,7 @@ INTERFACE: Final = Interface(
             "Nobody there: handle-down comes at once, with the reason noproc.",
             (Variant("func(actor: string) -> result<u64, string>", monitor),),
             own=True,
+            sends=STAYS,
         ),
         Function(
             "demonitor",
@@ -107,6 +112,7 @@ INTERFACE: Final = Interface(
             "waits already is taken back, too.",
             (Variant("func(ref: u64, flush: bool) -> result<bool, string>", demonitor),),
             own=True,
+            sends=STAYS,
         ),
         Function(
             "trap-exit",
@@ -114,6 +120,7 @@ INTERFACE: Final = Interface(
             "nothing, any other reason ends the actor at once, with that reason. Answers how it was before.",
             (Variant("func(trap: bool) -> result<bool, string>", trap_exit),),
             own=True,
+            sends=STAYS,
         ),
         Function(
             "exit",
@@ -121,6 +128,7 @@ INTERFACE: Final = Interface(
             "normal does nothing, but to the caller itself. Nobody there: nothing happens.",
             (Variant("func(actor: string, reason: string) -> result<_, string>", exit_),),
             own=True,
+            sends=GIVEN,
         ),
     ),
     (

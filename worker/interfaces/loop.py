@@ -16,6 +16,7 @@ from worker.interfaces import registry
 from worker.interfaces.context import Context
 from worker.interfaces.outcomes import failure
 from worker.interfaces.registry import Callback, Function, Interface, Refusal
+from worker.interfaces.sending import STAYS
 
 TURN: Final = "theater:simple/loop-client.loop"
 NS_PER_MS: Final = 1_000_000
@@ -134,6 +135,7 @@ INTERFACE: Final = Interface(
             "One turn; ok gives the bytes for the next one, err ends the loop.",
         ),
     ),
+    sends=STAYS,
 )
 
 INTERFACES: Final = (INTERFACE,)

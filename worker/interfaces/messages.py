@@ -19,6 +19,7 @@ from worker.channels import OPEN
 from worker.deadlines import Deadline
 from worker.interfaces.context import Context
 from worker.interfaces.registry import Callback, Function, Interface, Refusal, Variant
+from worker.interfaces.sending import GIVEN, STAYS
 from worker.letters import Letter, Make
 from worker.mailbox import CLIENT, GUEST_FAILED, HANDLE_MESSAGE, HANDLE_SEND
 from worker.peer import Peer
@@ -183,6 +184,7 @@ INTERFACE: Final = Interface(
             "Take messages from now on; before, senders are refused. An incarnation that begins from a state instead "
             "of `init` is registered from the start.",
             (Variant("func() -> result<_, string>", register),),
+            sends=STAYS,
         ),
         Function(
             "send",
@@ -190,42 +192,50 @@ INTERFACE: Final = Interface(
             "group. While `window` messages to the same actor are unhandled it waits for one of them, and answers an "
             "error after `timeout`; it waits for no member of a group: what one has no room for is a dead letter.",
             (Variant("func(actor-id: string, msg: list<u8>) -> result<_, string>", send),),
+            sends=GIVEN,
         ),
         Function(
             "request",
             "Send a request and wait for its answer, at most `timeout`. To oneself it is refused.",
             (Variant("func(actor-id: string, msg: list<u8>) -> result<list<u8>, string>", request),),
+            sends=GIVEN,
         ),
         Function(
             "list-outstanding-requests",
             "Ids of the requests that this actor has not answered yet, the one it is in included.",
             (Variant("func() -> list<string>", list_outstanding_requests),),
+            sends=STAYS,
         ),
         Function(
             "respond-to-request",
             "Answer a request, in handle-request or later. An actor that imports this function may return none from "
             "handle-request, which leaves the request outstanding; for others none is an empty answer.",
             (Variant("func(request-id: string, response: list<u8>) -> result<_, string>", respond_to_request),),
+            sends=GIVEN,
         ),
         Function(
             "cancel-request",
             "Give a request no answer; who waits for it gets an error.",
             (Variant(_ID, cancel_request),),
+            sends=STAYS,
         ),
         Function(
             "open-channel",
             "Offer another actor a channel and wait for it to accept; returns the channel's id.",
             (Variant("func(actor-id: string, initial-msg: list<u8>) -> result<string, string>", open_channel),),
+            sends=GIVEN,
         ),
         Function(
             "send-on-channel",
             "Send a message on an open channel, as `send` does. Only its two participants can.",
             (Variant("func(channel-id: string, msg: list<u8>) -> result<_, string>", send_on_channel),),
+            sends=GIVEN,
         ),
         Function(
             "close-channel",
             "End a channel. The other side is told by handle-channel-close, also when this actor ends.",
             (Variant("func(channel-id: string) -> result<_, string>", close_channel),),
+            sends=STAYS,
         ),
     ),
     callbacks=(

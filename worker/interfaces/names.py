@@ -13,6 +13,7 @@ from theater.grants import NAMES
 from theater.values import List, Option, String, Value, unit
 from worker.interfaces.context import Context
 from worker.interfaces.registry import Function, Interface, Variant
+from worker.interfaces.sending import STAYS
 
 
 def register(context: Context, name: String) -> Value:
@@ -93,6 +94,7 @@ INTERFACE: Final = Interface(
             own=True,
         ),
     ),
+    sends=STAYS,
 )
 
 INTERFACES: Final = (INTERFACE,)

@@ -1,7 +1,7 @@
 """``theater:simple/process``: run the programs that the grant names, and no others.
 
-No shell, no environment but the grant's, bounded input, output and time; programs end with the actor. What they do is
-not sandboxed: a program may do what the user may who runs the supervisor.
+No shell, no environment but the grant's, bounded input, output and time; programs end with the actor, and all that they
+have started does. What they do is not sandboxed: a program may do what the user may who runs the supervisor.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from typing import Any, Final
 from theater import types
 from theater.grants.process import GRANT
 from theater.values import S32, U64, List, Option, Record, String, Value, bytes_of, unit
-from worker.interfaces import programs
 from worker.interfaces.context import Context
-from worker.interfaces.programs import Program
+from worker.interfaces.guard import Gone
+from worker.interfaces.programs import Guard, Program
 from worker.interfaces.registry import Function, Interface, Refusal, Variant
+from worker.interfaces.sending import GIVEN, STAYS, Sends
 
 RESULT: Final = types.Record(
     "process-result", (("exit-code", types.S32), ("stdout", types.BYTES), ("stderr", types.BYTES))
@@ -39,14 +40,23 @@ class Programs:
         self.output_bytes_max: int = options["output_bytes_max"]
         self._processes_max: int = options["processes_max"]
         self._running: dict[str, Program] = {}
-        self._others = programs.children()
-        """Children of the worker that are none of ours."""
+        self._guard: Guard | None = None
 
     def close(self) -> None:
         """Kill all."""
-        for name in list(self._running):
-            self.end(name)
-        self._sweep()
+        while self._running:
+            self._running.popitem()[1].let_go()
+        if self._guard is not None:
+            self._guard.close()
+
+    def guard(self) -> Guard:
+        """The process that programs run below, forked if there is none, or none any more. Raises OSError."""
+        if self._guard is not None and not self._guard.is_there:
+            self._guard.close()
+            self._guard = None
+        if self._guard is None:
+            self._guard = Guard()
+        return self._guard
 
     def run(self, path: str, arguments: list[str], data: bytes, timeout_ms: int) -> tuple[int, bytes, bytes]:
         """Start, feed, wait; whatever comes of it, nothing is left running."""
@@ -95,18 +105,17 @@ class Programs:
             raise Refusal(f"{self._processes_max} programs are running; the grant allows no more")
         if any("\0" in each for each in arguments):
             raise Refusal("expected arguments without null characters")
-        from subprocess import SubprocessError
-
         try:
-            return Program(path, arguments, environment=self._environment, directory=self._directory)
-        except (OSError, SubprocessError, ValueError) as error:
-            text = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
-            raise Refusal(f"{path}: {text}") from None
+            return Program(self.guard(), path, arguments, environment=self._environment, directory=self._directory)
+        except Gone:
+            raise Refusal(f"{path}: the process above it was killed") from None
+        except OSError as error:
+            raise Refusal(f"{path}: {os.strerror(error.errno)}" if error.errno else f"{path}: {error}") from None
 
     def _sweep(self) -> None:
         """What has left its session cannot be told from what a program that still runs has: so only when none does."""
-        if not self._running:
-            programs.sweep(self._others)
+        if self._guard is not None and not self._running:
+            self._guard.sweep()
 
 
 # -- functions ---------------------------------------------------------------------------------------------------------
@@ -168,16 +177,16 @@ def _texts(value: List) -> list[str]:
     return [each.value for each in value.items if isinstance(each, String)]
 
 
-def _own(name: str, signature: str, call: Any, doc: str) -> Function:
+def _own(name: str, signature: str, call: Any, doc: str, sends: Sends) -> Function:
     names = {RESULT.name: RESULT, STATUS.name: STATUS}
-    return Function(name, doc, (Variant(signature, call, names=names),), own=True)
+    return Function(name, doc, (Variant(signature, call, names=names),), own=True, sends=sends)
 
 
 INTERFACE: Final = Interface(
     GRANT.name,
     "Run the programs that the grant names, by the paths it names them by: without a shell, with the grant's "
-    "environment and no other, each in a session of its own. Programs end with the actor; a program that starts others "
-    "which outlive it should not be granted. `process-result` is a record "
+    "environment and no other, each in a session of its own. They end with the actor, however it ends, and so does "
+    "everything they have started, daemons included. `process-result` is a record "
     "{exit-code: s32, stdout: list<u8>, stderr: list<u8>}, the exit code of a program that a signal has ended is the "
     "negative number of the signal; in a `process-status` the exit code is an option.",
     (
@@ -188,12 +197,14 @@ INTERFACE: Final = Interface(
             run,
             "Run a program with this input and wait for its end. More output than the grant allows, the timeout and a "
             "stop of the actor kill it and are errors.",
+            sends=GIVEN,
         ),
         _own(
             "spawn",
             "func(program: string, arguments: list<string>) -> result<string, string>",
             spawn,
             "Start a program and answer its id at once.",
+            sends=GIVEN,
         ),
         _own(
             "poll",
@@ -201,24 +212,28 @@ INTERFACE: Final = Interface(
             poll,
             "What a program has written since the last poll. The exit code comes with the last of it; then the id is "
             "forgotten. Never waits; a program whose output nobody takes waits.",
+            sends=STAYS,
         ),
         _own(
             "write-stdin",
             "func(process-id: string, data: list<u8>) -> result<u64, string>",
             write_stdin,
             "Give a program input; answers how many bytes it took. Never waits.",
+            sends=GIVEN,
         ),
         _own(
             "close-stdin",
             "func(process-id: string) -> result<_, string>",
             close_stdin,
             "Let a program find the end of its input.",
+            sends=STAYS,
         ),
         _own(
             "kill",
             "func(process-id: string) -> result<_, string>",
             kill,
             "End a program at once, with what it has started. Its id is forgotten.",
+            sends=STAYS,
         ),
     ),
 )

@@ -1,14 +1,12 @@
 """Programs that run for an actor: started without a shell, never longer than the actor, waited for with bounds.
 
-Each runs in a session of its own, so that it can be killed together with what it has started. The kernel kills it when
-the worker dies, however that happens (PR_SET_PDEATHSIG); what has left its session is found at an orderly end, because
-such orphans become the worker's children (PR_SET_CHILD_SUBREAPER). Not reached is what a program has started itself if
-the worker is killed: the kernel tells children of a death, not grandchildren.
+They run below a guard process (worker.interfaces.guard), which sees to it that nothing of them outlives the worker,
+however that ends. Each runs in a session of its own, so that it can be killed together with what it has started; what
+has left its session is found as soon as no program of the actor runs any more.
 """
 
 from __future__ import annotations
 
-import ctypes
 import os
 import select
 import signal
@@ -17,54 +15,83 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from worker.asks import SHUTTING_DOWN
+from worker.interfaces import guard
+from worker.interfaces.children import children, clear
 from worker.interfaces.registry import Refusal
 
-PR_SET_PDEATHSIG: Final = 1
-PR_SET_CHILD_SUBREAPER: Final = 36
 CHUNK: Final = 1 << 16
 """What a pipe holds."""
-SWEEP_S: Final = 2.0
-"""Time to end what a program has left behind."""
-IGNORED_BY_WORKERS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU)
+CLOSE_S: Final = 2.0
+"""Time to kill everything at an orderly end. The guard goes on without us."""
+
+
+class Guard:
+    """The process above an actor's programs, as the worker sees it."""
+
+    def __init__(self) -> None:
+        self._others = children()
+        """Children of the worker that are none of the guard's: not ours to kill."""
+        self._pid, self._lifeline = guard.fork()
+
+    @property
+    def is_there(self) -> bool:
+        """It never speaks first: what can be read is its end."""
+        return not _readable(self._lifeline.fileno())
+
+    def order(self, *order: Any, fds: Sequence[int] = ()) -> tuple[Any, list[int]]:
+        """Have it do something; return its answer. Raises guard.Gone."""
+        guard.send(self._lifeline, order, fds)
+        return guard.receive(self._lifeline)
+
+    def sweep(self) -> None:
+        """Have it end what programs have left behind."""
+        try:
+            self.order("sweep")
+        except guard.Gone:
+            pass  # then ``close`` does
+
+    def close(self) -> None:
+        """Have everything killed, and wait for the guard's own end."""
+        self._lifeline.close()
+        pidfd = os.pidfd_open(self._pid)
+        _readable(pidfd, CLOSE_S)
+        os.close(pidfd)
+        if os.waitpid(self._pid, os.WNOHANG)[1]:
+            clear(time.monotonic() + CLOSE_S, self._others)  # it was killed: what was below it has fallen to us
 
 
 class Program:
     """One program that was started."""
 
     def __init__(
-        self, path: str, arguments: Sequence[str], *, environment: Mapping[str, str], directory: str
+        self, guard_: Guard, path: str, arguments: Sequence[str], *, environment: Mapping[str, str], directory: str
     ) -> None:
-        """Start it. Raises OSError, ValueError or subprocess.SubprocessError."""
-        import subprocess
+        """Start it.
 
-        libc, worker = ctypes.CDLL(None, use_errno=True), os.getpid()
-        libc.prctl(PR_SET_CHILD_SUBREAPER, ctypes.c_ulong(1), 0, 0, 0)
-
-        def die_with_the_worker() -> None:
-            libc.prctl(PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL), 0, 0, 0)
-            if os.getppid() != worker:
-                os._exit(1)  # it died before we asked
-            for number in IGNORED_BY_WORKERS:
-                signal.signal(number, signal.SIG_DFL)
-
+        Raises:
+            Refusal: it cannot be started.
+            guard.Gone: nor can any other, below this guard.
+        """
         self.path = path
-        self._popen = subprocess.Popen(
-            [path, *arguments],
-            executable=path,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=directory,
-            env=dict(environment),
-            bufsize=0,
-            start_new_session=True,
-            preexec_fn=die_with_the_worker,  # uses nothing that another thread may have locked at the fork
-        )
-        self.pid = self._popen.pid
-        self._pidfd = os.pidfd_open(self.pid)
-        self._pipes: list[Any] = [self._popen.stdin, self._popen.stdout, self._popen.stderr]
+        self._guard = guard_
+        pipes = [os.pipe() for _ in range(3)]
+        its = [pipes[0][0], pipes[1][1], pipes[2][1]]
+        self._pipes: list[int | None] = [pipes[0][1], pipes[1][0], pipes[2][0]]
+        try:
+            order = ("start", path, list(arguments), dict(environment), directory)
+            self.pid, fds = guard_.order(*order, fds=its)
+            if not fds:
+                raise Refusal(f"{path}: {self.pid}")
+        except BaseException:
+            self._close_all()
+            raise
+        finally:
+            for fd in its:
+                os.close(fd)
+        [self._pidfd] = fds
         for pipe in self._pipes:
-            os.set_blocking(pipe.fileno(), False)
+            assert pipe is not None
+            os.set_blocking(pipe, False)
 
     @property
     def has_ended(self) -> bool:
@@ -79,7 +106,7 @@ class Program:
         taken = 0
         while taken < len(data):
             try:
-                taken += os.write(stdin.fileno(), data[taken : taken + CHUNK])
+                taken += os.write(stdin, data[taken : taken + CHUNK])
             except BlockingIOError:
                 break
             except BrokenPipeError:
@@ -97,7 +124,7 @@ class Program:
         pipe = self._pipes[number]
         while pipe is not None and len(found) < most:
             try:
-                data = os.read(pipe.fileno(), min(CHUNK, most - len(found)))
+                data = os.read(pipe, min(CHUNK, most - len(found)))
             except BlockingIOError:
                 break
             if not data:
@@ -141,59 +168,38 @@ class Program:
     def _wait(self, has_input: bool, stop_fd: int, until_ns: int) -> None:
         """Until something can be done."""
         poller = select.poll()
-        for fd in (self._pidfd, stop_fd, *(pipe.fileno() for pipe in self._pipes[1:] if pipe is not None)):
+        for fd in (self._pidfd, stop_fd, *(pipe for pipe in self._pipes[1:] if pipe is not None)):
             poller.register(fd, select.POLLIN)
         if has_input and self._pipes[0] is not None:
-            poller.register(self._pipes[0].fileno(), select.POLLOUT)
+            poller.register(self._pipes[0], select.POLLOUT)
         poller.poll(min(max(0, -(-(until_ns - time.monotonic_ns()) // 1_000_000)), 1 << 30))
 
     def end(self) -> int:
-        """Kill it, with everything in its session's group, and return its exit code: -9 if this is what ended it.
-
-        It is reaped last: until then nobody else can have its number.
-        """
-        for number in range(3):
-            self._close(number)
+        """Kill it, with everything in its session's group, and return its exit code: -9 if this is what ended it."""
+        self.let_go()
         try:
-            os.killpg(self.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            pass  # only a zombie is left of it
-        code = self._popen.wait()
-        os.close(self._pidfd)
+            code, _ = self._guard.order("end", self.pid)
+        except guard.Gone:
+            return -signal.SIGKILL
+        assert isinstance(code, int)
         return code
 
+    def let_go(self) -> None:
+        """Close what is held of it."""
+        self._close_all()
+        os.close(self._pidfd)
+
+    def _close_all(self) -> None:
+        for number in range(3):
+            self._close(number)
+
     def _close(self, number: int) -> None:
-        if self._pipes[number] is not None:
-            self._pipes[number].close()
-            self._pipes[number] = None
+        pipe, self._pipes[number] = self._pipes[number], None
+        if pipe is not None:
+            os.close(pipe)
 
 
-def children() -> set[int]:
-    """Pids of this process's children, ended ones that were not waited for included."""
-    found: set[int] = set()
-    for task in os.listdir("/proc/self/task"):
-        try:
-            with open(f"/proc/self/task/{task}/children", encoding="ascii") as listed:
-                found.update(map(int, listed.read().split()))
-        except FileNotFoundError:
-            continue  # the thread has ended meanwhile, or the kernel does not tell
-    return found
-
-
-def sweep(others: set[int]) -> None:
-    """End what programs have left behind: every child of this process but those, and what becomes its child by that."""
-    until_s = time.monotonic() + SWEEP_S
-    while (left := children() - others) and time.monotonic() < until_s:
-        for pid in left:
-            try:
-                os.kill(pid, signal.SIGKILL)
-                os.waitpid(pid, os.WNOHANG)
-            except (ProcessLookupError, PermissionError, ChildProcessError):
-                pass
-        select.select([], [], [], 0.001)
-
-
-def _readable(fd: int) -> bool:
+def _readable(fd: int, timeout_s: float = 0) -> bool:
     poller = select.poll()
     poller.register(fd, select.POLLIN)
-    return bool(poller.poll(0))
+    return bool(poller.poll(timeout_s * 1000))

@@ -9,6 +9,7 @@ from theater.grants.random import GRANT
 from theater.values import U32, U64, String, Value, bytes_of
 from worker.interfaces.context import Context
 from worker.interfaces.registry import Function, Interface, Refusal, Variant
+from worker.interfaces.sending import STAYS
 
 
 def bytes_(context: Context, count: U32) -> Value:
@@ -59,6 +60,7 @@ INTERFACE: Final = Interface(
         ),
         Function("uuid", "A random UUID as lower-case text.", (Variant("func() -> string", uuid),), own=True),
     ),
+    sends=STAYS,
 )
 
 INTERFACES: Final = (INTERFACE,)

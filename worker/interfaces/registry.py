@@ -20,6 +20,7 @@ from theater.grants import opened_by
 from theater.values import List, Option, Result, String, Tuple, Value
 from worker.engine.errors import CONTRACT, HOST, Trap
 from worker.interfaces.context import Context
+from worker.interfaces.sending import Sends
 
 TEXT_CHARS_MAX: Final = 4096
 """Longest error text handed to a guest."""
@@ -143,6 +144,8 @@ class Function(msgspec.Struct, frozen=True):
     doc: str
     variants: tuple[Variant, ...]
     own: bool = False
+    sends: Sends | None = None
+    """What leaves the actor through it; None: what the interface says."""
 
     def variant(self, hash_: bytes) -> Variant | None:
         """Return the variant with this function hash."""
@@ -166,6 +169,8 @@ class Interface(msgspec.Struct, frozen=True):
     callbacks: tuple[Callback, ...] = ()
     is_plain: bool = False
     """Answers are as declared, types of results included (WIT); else as every Theater host has sent them."""
+    sends: Sends | None = None
+    """What leaves the actor through functions that do not say it themselves; None: each has to."""
 
     @property
     def grants(self) -> tuple[str, ...]:
@@ -175,6 +180,13 @@ class Interface(msgspec.Struct, frozen=True):
     def function(self, name: str) -> Function | None:
         """Return the function of this name."""
         return next((item for item in self.functions if item.name == name), None)
+
+    def sends_of(self, name: str) -> Sends:
+        """What leaves the actor through the function of this name."""
+        function = self.function(name)
+        found = self.sends if function is None or function.sends is None else function.sends
+        assert found is not None, f"{self.name}.{name} does not say what leaves the actor through it"
+        return found
 
 
 class _Known(Mapping[str, Interface]):
@@ -238,6 +250,14 @@ class Dispatcher:
     def serves(self, interface: str, function: str) -> bool:
         """Whether the guest imports a function."""
         return (interface, function) in self._variants
+
+    def arguments(self, interface: str, function: str, data: bytes) -> tuple[Value, ...]:
+        """What the function would be called with for an encoded input."""
+        variant = self._variant(interface, function)
+        try:
+            return _arguments(cgrf.decode(data), variant.params)
+        except ValueError as error:
+            raise _unfit(interface, function, variant, error) from None
 
     def answer(self, interface: str, function: str, data: bytes) -> bytes:
         """Return the encoded output for an encoded input. It is recorded before the guest sees it."""

@@ -34,6 +34,7 @@ from worker.deadlines import Deadline
 from worker.interfaces.context import Context
 from worker.interfaces.registry import TEXT_CHARS_MAX, Function, Interface
 from worker.interfaces.registry import Variant as Form
+from worker.interfaces.sending import GIVEN, STAYS
 from worker.letters import Letter
 from worker.peer import Peer
 
@@ -219,6 +220,7 @@ INTERFACE: Final = Interface(
                     _FOR_COMPONENTS,
                 ),
             ),
+            sends=GIVEN,
         ),
         Function(
             "implements",
@@ -229,6 +231,7 @@ INTERFACE: Final = Interface(
                     "func(actor-id: string, interface: string) -> result<bool, string>", does_implement, _FOR_COMPONENTS
                 ),
             ),
+            sends=STAYS,
         ),
         Function(
             "exports",
@@ -239,6 +242,7 @@ INTERFACE: Final = Interface(
                     "func(actor-id: string) -> result<list<tuple<string, string>>, string>", exported, _FOR_COMPONENTS
                 ),
             ),
+            sends=STAYS,
         ),
     ),
 )

@@ -9,6 +9,7 @@ from theater.actor import RUNTIME
 from theater.values import U64, List, Option, String, Tuple, Value, unit
 from worker.interfaces.context import Context
 from worker.interfaces.registry import Function, Interface, Variant, octets
+from worker.interfaces.sending import STAYS, Sends
 
 CHAIN_BYTES_MAX: Final = 1 << 20
 """Event data ``get-chain`` answers with: the newest events that fit. Its answer is recorded in the chain itself."""
@@ -48,6 +49,12 @@ def get_chain(context: Context) -> Value:
     return Tuple((List(_EVENT, tuple(events)),))
 
 
+def _value_bytes(context: Context, data: Option) -> int | None:
+    """The parent is told the value; an end without one is never too much."""
+    value = octets(data)
+    return None if value is None else len(value)
+
+
 INTERFACE: Final = Interface(
     RUNTIME,
     "What every actor may want of its own host.",
@@ -56,13 +63,15 @@ INTERFACE: Final = Interface(
             "log",
             "Write a line to the log, with the actor's name and the level info.",
             (Variant("func(msg: string)", log),),
+            sends=STAYS,
         ),
-        Function("self", "The actor's id as text.", (Variant("func() -> string", self_),)),
+        Function("self", "The actor's id as text.", (Variant("func() -> string", self_),), sends=STAYS),
         Function(
             "shutdown",
             "End this actor as completed, with an optional value for its parent. Returns at once; the actor ends when "
             "the running operation has returned.",
             (Variant("func(data: option<list<u8>>) -> result<_, string>", shutdown),),
+            sends=Sends(_value_bytes),
         ),
         Function(
             "get-chain",
@@ -70,6 +79,7 @@ INTERFACE: Final = Interface(
             "(index, (type, parent index, data)), as in Theater 0.3.8.",
             (Variant("func() -> list<u8>", get_chain, "up to June 2026"),),
             own=True,
+            sends=STAYS,
         ),
     ),
 )

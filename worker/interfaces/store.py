@@ -19,6 +19,7 @@ from theater.grants.store import GRANT
 from theater.values import U64, Bool, List, Option, String, Value, bytes_of, unit
 from worker.interfaces.context import Context
 from worker.interfaces.registry import Function, Interface, Refusal, Variant
+from worker.interfaces.sending import STAYS
 
 LIST_BYTES_MAX: Final = 8 << 20
 """Largest answer of the two functions that list: it is recorded in the chain like any other."""
@@ -248,6 +249,7 @@ INTERFACE: Final = Interface(
             (Variant("func(store-id: string) -> result<list<string>, string>", list_labels),),
         ),
     ),
+    sends=STAYS,
 )
 
 INTERFACES: Final = (INTERFACE,)

@@ -12,6 +12,7 @@ from theater.actor import SUPERVISOR
 from theater.values import U64, List, Option, String, Tuple, Value, unit
 from worker.interfaces.context import Context
 from worker.interfaces.registry import Function, Interface, Variant, octets
+from worker.interfaces.sending import GIVEN, STAYS
 
 EVENTS_BYTES_MAX: Final = 1 << 20
 """Event data ``get-child-events`` answers with: the newest events that fit."""
@@ -222,6 +223,7 @@ INTERFACE: Final = Interface(
                     _BEFORE,
                 ),
             ),
+            sends=GIVEN,
         ),
         Function(
             "spawn-and-wait",
@@ -240,6 +242,7 @@ INTERFACE: Final = Interface(
                     _BEFORE,
                 ),
             ),
+            sends=GIVEN,
         ),
         Function(
             "resume",
@@ -257,6 +260,7 @@ INTERFACE: Final = Interface(
                     "what the ancestor implements",
                 ),
             ),
+            sends=GIVEN,
         ),
         Function(
             "list-children",
@@ -265,24 +269,38 @@ INTERFACE: Final = Interface(
                 Variant("func() -> result<list<string>, string>", list_children),
                 Variant("func() -> list<string>", list_children, _BEFORE),
             ),
+            sends=STAYS,
         ),
         Function(
             "restart-child",
             "Stop the child gracefully and start it again with its last committed state passed to init. The id stays.",
             (Variant(_CHILD, restart_child),),
+            sends=STAYS,
         ),
-        Function("stop-child", "Stop the child gracefully; answers when it is gone.", (Variant(_CHILD, stop_child),)),
+        Function(
+            "stop-child",
+            "Stop the child gracefully; answers when it is gone.",
+            (Variant(_CHILD, stop_child),),
+            sends=STAYS,
+        ),
         Function(
             "get-child-state",
             "The child's committed state, never waiting for its guest: ok with the value itself, or with none.",
             (Variant("func(child-id: string) -> result<option<list<u8>>, string>", get_child_state),),
+            sends=STAYS,
         ),
         Function(
             "subscribe-to-child",
             "From now on the child's chain events arrive at theater:simple/supervisor-handlers.handle-child-event.",
             (Variant(_CHILD, subscribe_to_child),),
+            sends=STAYS,
         ),
-        Function("unsubscribe-from-child", "No more events of this child.", (Variant(_CHILD, unsubscribe_from_child),)),
+        Function(
+            "unsubscribe-from-child",
+            "No more events of this child.",
+            (Variant(_CHILD, unsubscribe_from_child),),
+            sends=STAYS,
+        ),
         Function(
             "get-child-events",
             "The child's retained events, oldest first: (index, type, data).",
@@ -292,19 +310,22 @@ INTERFACE: Final = Interface(
                 ),
             ),
             own=True,
+            sends=STAYS,
         ),
-        Function("kill-child", "Kill the child at once.", (Variant(_CHILD, kill_child),), own=True),
+        Function("kill-child", "Kill the child at once.", (Variant(_CHILD, kill_child),), own=True, sends=STAYS),
         Function(
             "child-status",
             "State, incarnation, process id, queue length and more of the child, as a record.",
             (Variant("func(child-id: string) -> result<value, string>", child_status),),
             own=True,
+            sends=STAYS,
         ),
         Function(
             "child-metrics",
             "Operation and resource figures of the child, as a record.",
             (Variant("func(child-id: string) -> result<value, string>", child_metrics),),
             own=True,
+            sends=STAYS,
         ),
     ),
 )

@@ -9,6 +9,7 @@ from theater.grants import TCP
 from theater.values import U32, U64, List, String, Value, unit
 from worker.interfaces.context import Context
 from worker.interfaces.registry import Call, Callback, Function, Interface, Refusal, Variant
+from worker.interfaces.sending import GIVEN, STAYS
 
 if TYPE_CHECKING:
     from worker.tcp.service import Tcp
@@ -135,25 +136,29 @@ INTERFACE: Final = Interface(
             "connect",
             "Connect to HOST:PORT, if the grant allows it. Answers the connection's id; it is activated, and passive.",
             (_variant(_ADDRESS, connect),),
+            sends=GIVEN,
         ),
         Function(
             "listen",
             "Listen on ADDRESS:PORT, if the grant allows it; answers the listener's id. Connections are announced by "
             "handle-connection, until the actor calls accept.",
             (_variant(_ADDRESS, listen),),
+            sends=STAYS,
         ),
         Function(
             "accept",
             "Wait for the next connection of a listener; answers its id. It is pending: activate it, hand it over or "
             "close it. From the first accept on this listener announces nothing any more.",
             (_variant("func(listener-id: string) -> result<string, string>", accept),),
+            sends=STAYS,
         ),
-        Function("activate", "Use a pending connection. It is passive.", (_variant(_ID, activate),)),
+        Function("activate", "Use a pending connection. It is passive.", (_variant(_ID, activate),), sends=STAYS),
         Function(
             "set-active",
             "Set the mode: active, once or passive. Data that was on its way to on-data when the actor goes back to "
             "passive is read by receive.",
             (_variant("func(connection-id: string, mode: string) -> result<_, string>", set_active),),
+            sends=STAYS,
         ),
         Function(
             "transfer",
@@ -162,34 +167,40 @@ INTERFACE: Final = Interface(
             "connection that could not be handed over stays as it was; if the callback fails it is closed. Encrypted "
             "connections cannot be handed over.",
             (_variant(_TRANSFER, transfer),),
+            sends=STAYS,
         ),
         Function(
             "transfer-async",
             "Like transfer, but does not wait for the other actor's callback.",
             (_variant(_TRANSFER, transfer_async),),
+            sends=STAYS,
         ),
         Function(
             "peer-address",
             "The other side, as ADDRESS:PORT; of pending connections too.",
             (_variant("func(connection-id: string) -> result<string, string>", peer_address),),
+            sends=STAYS,
         ),
         Function(
             "send",
             "Send all of it, waiting for the peer to take it; answers how much that was. If the time runs out the "
             "connection is closed: nobody knows how much has arrived.",
             (_variant("func(connection-id: string, data: list<u8>) -> result<u64, string>", send),),
+            sends=GIVEN,
         ),
         Function(
             "receive",
             "Wait for data, in passive mode; at most max-bytes, and at most the grant's chunk. An empty list: the peer "
             "has ended its side; what is sent may still arrive.",
             (_variant("func(connection-id: string, max-bytes: u32) -> result<list<u8>, string>", receive),),
+            sends=STAYS,
         ),
-        Function("close", "Close a connection. No callback of it follows.", (_variant(_ID, close),)),
+        Function("close", "Close a connection. No callback of it follows.", (_variant(_ID, close),), sends=STAYS),
         Function(
             "close-listener",
             "Listen no more. Connections that are not announced yet are closed, all others stay.",
             (_variant("func(listener-id: string) -> result<_, string>", close_listener),),
+            sends=STAYS,
         ),
         Function(
             "upgrade-to-tls-server",
@@ -197,18 +208,21 @@ INTERFACE: Final = Interface(
             "done, and the id stays. Whatever goes wrong closes the connection, as does data that was received and not "
             "yet read: nothing is ever sent or taken in plain after this was asked for.",
             (_variant(_ID, upgrade_to_tls_server),),
+            sends=STAYS,
         ),
         Function(
             "upgrade-to-tls-client",
             "TLS from here on, as the client of this server: its certificate must be of an authority of the grant, and "
             "be for this name (or IP address). Fails closed like upgrade-to-tls-server.",
             (_variant("func(connection-id: string, server-name: string) -> result<_, string>", upgrade_to_tls_client),),
+            sends=GIVEN,
         ),
         Function(
             "local-address",
             "This side of a connection, or where a listener listens, as ADDRESS:PORT.",
             (_variant("func(id: string) -> result<string, string>", local_address),),
             own=True,
+            sends=STAYS,
         ),
     ),
     callbacks=(

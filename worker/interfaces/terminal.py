@@ -22,6 +22,7 @@ from worker.interfaces import registry
 from worker.interfaces.context import Context
 from worker.interfaces.outcomes import failure
 from worker.interfaces.registry import Callback, Function, Interface, Refusal
+from worker.interfaces.sending import GIVEN, STAYS, Sends
 from worker.interfaces.tty import Tty
 
 INPUT: Final = "theater:simple/terminal.handle-input"
@@ -281,8 +282,8 @@ def enable_input(context: Context) -> Value:
     return unit()
 
 
-def _one(name: str, signature: str, call: Any, doc: str) -> Function:
-    return Function(name, doc, (registry.Variant(signature, call),))
+def _one(name: str, signature: str, call: Any, doc: str, sends: Sends) -> Function:
+    return Function(name, doc, (registry.Variant(signature, call),), sends=sends)
 
 
 INTERFACE: Final = Interface(
@@ -296,12 +297,14 @@ INTERFACE: Final = Interface(
             "func(data: list<u8>) -> result<u64, string>",
             write_stdout,
             "Write; answers how many bytes were taken. Without a terminal each line is a line of the log.",
+            sends=GIVEN,
         ),
         _one(
             "write-stderr",
             "func(data: list<u8>) -> result<u64, string>",
             write_stderr,
             "The same; without a terminal the lines are warnings.",
+            sends=GIVEN,
         ),
         _one(
             "set-raw-mode",
@@ -309,13 +312,21 @@ INTERFACE: Final = Interface(
             set_raw_mode,
             "Have keys one by one, without echo, or lines again. When the actor has ended, whatever ended it, all is "
             "as it was.",
+            sends=STAYS,
         ),
-        _one("get-size", "func() -> result<tuple<u16, u16>, string>", get_size, "Columns and rows of the terminal."),
+        _one(
+            "get-size",
+            "func() -> result<tuple<u16, u16>, string>",
+            get_size,
+            "Columns and rows of the terminal.",
+            sends=STAYS,
+        ),
         _one(
             "enable-input",
             "func() -> result<_, string>",
             enable_input,
             "From now on have what is typed delivered.",
+            sends=STAYS,
         ),
     ),
     (

@@ -18,6 +18,7 @@ from worker.alarms import Alarm
 from worker.interfaces.context import Context
 from worker.interfaces.outcomes import failure
 from worker.interfaces.registry import Callback, Function, Interface, Refusal, Variant
+from worker.interfaces.sending import STAYS
 
 TICK: Final = "theater:simple/timer.handle-tick"
 NAME_CHARS_MAX: Final = 256
@@ -207,6 +208,7 @@ INTERFACE: Final = Interface(
         ),
     ),
     (Callback(TICK, "func(name: string)", "A timer of this name has ticked."),),
+    sends=STAYS,
 )
 
 INTERFACES: Final = (INTERFACE,)

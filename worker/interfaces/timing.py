@@ -14,6 +14,7 @@ from theater.values import U64, Value, unit
 from worker.asks import SHUTTING_DOWN
 from worker.interfaces.context import Context
 from worker.interfaces.registry import Function, Interface, Refusal, Variant
+from worker.interfaces.sending import STAYS
 
 POLL_MS_MAX: Final = 1 << 30
 """poll counts milliseconds in 32 bits."""
@@ -71,6 +72,7 @@ INTERFACE: Final = Interface(
             own=True,
         ),
     ),
+    sends=STAYS,
 )
 
 INTERFACES: Final = (INTERFACE,)

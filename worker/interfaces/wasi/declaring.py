@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from msgspec import structs
+
 from theater import types
 from theater.interfaces import parse_type
 from theater.types import Type
 from theater.values import U32, UNIT, Option, Record, Result, Value, Variant
 from worker.interfaces import registry
+from worker.interfaces.sending import STAYS, Sends
 
 Names = Mapping[str, Type]
 
@@ -101,9 +104,15 @@ class Maker:
 
         self.add(f"[resource-drop]{resource}", "(self: u32)", call, again)
 
-    def interface(self, name: str, doc: str) -> registry.Interface:
-        """The interface of all that was added."""
-        return registry.Interface(name, doc, tuple(self.functions), is_plain=True)
+    def interface(self, name: str, doc: str, sends: Mapping[str, Sends] | None = None) -> registry.Interface:
+        """The interface of all that was added; ``sends`` are the functions through which anything leaves the actor.
+
+        What WASI has, and has not, is settled: so those that are not named say that nothing does.
+        """
+        left = dict(sends or {})
+        functions = tuple(structs.replace(each, sends=left.pop(each.name, STAYS)) for each in self.functions)
+        assert not left, f"{name} has no {', '.join(left)}"
+        return registry.Interface(name, doc, functions, is_plain=True)
 
     def _answering(self, call: registry.Call, errors: Type | None) -> registry.Call:
         def serve(*given: Value) -> Value:

@@ -41,6 +41,8 @@ class FileReader(InputStream):
 class FileWriter(OutputStream):
     """A file, from an offset on, or at its end."""
 
+    leaves = False
+
     def __init__(self, fd: int, offset: int | None) -> None:
         self._fd = os.dup(fd)
         self._offset = offset

@@ -144,6 +144,11 @@ def pairs_of(value: Value) -> Pairs:
     return tuple((name.value, bytes(data.items)) for name, data in (each.items for each in items_of(value)))  # type: ignore[attr-defined]
 
 
+def headers_bytes(pairs: Iterable[tuple[str, bytes]]) -> int:
+    """How long headers are: names and values."""
+    return sum(len(name) + len(value) for name, value in pairs)
+
+
 # -- what the chain may show -------------------------------------------------------------------------------------------
 
 

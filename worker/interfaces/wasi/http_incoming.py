@@ -15,11 +15,12 @@ from theater.grants.http import GRANT
 from theater.http import REQUEST, RESPONSE
 from theater.values import U16, U32, UNIT, Record, Result, String, Tuple, Value, Variant, bytes_of
 from worker.interfaces.context import Context
+from worker.interfaces.sending import Sends
 from worker.interfaces.wasi import http_fields, http_messages
 from worker.interfaces.wasi.declaring import Failure, Maker, record, some
 from worker.interfaces.wasi.http_bodies import Collected, Sink
 from worker.interfaces.wasi.http_body_resources import OutgoingBody
-from worker.interfaces.wasi.http_fields import Fields, pairs_of, pairs_value
+from worker.interfaces.wasi.http_fields import Fields, headers_bytes, pairs_of, pairs_value
 from worker.interfaces.wasi.http_messages import IncomingRequest, OutgoingRequest, OutgoingResponse
 from worker.interfaces.wasi.http_names import HEADER_ERROR, NAMES
 from worker.interfaces.wasi.resources import drop, resources
@@ -140,6 +141,14 @@ def set_outparam(context: Context, param: U32, response: Result) -> Value:
     return UNIT
 
 
+def _head_bytes(context: Context, param: U32, response: Result) -> int:
+    """What leaves but the body, which is counted as it is written."""
+    if not response.is_ok:
+        return len(str(response.value))
+    assert isinstance(response.value, U32)
+    return headers_bytes(resources(context).get(response.value, OutgoingResponse).headers.pairs)
+
+
 def http_error_code(context: Context, handle: U32) -> Value:
     """Which error of HTTP a stream's error was; not told."""
     resources(context).get(handle, Error)
@@ -169,7 +178,9 @@ def _handler() -> Maker:
 
 
 INTERFACES: Final = (
-    _types().interface("wasi:http/types", "Messages of HTTP."),
+    _types().interface(
+        "wasi:http/types", "Messages of HTTP.", {"[static]response-outparam.set": Sends(_head_bytes)}
+    ),
     _handler().interface(
         GRANT.name, "Around the guest's own `handle`: the handles it is given, and what it made of them."
     ),

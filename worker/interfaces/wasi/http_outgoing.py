@@ -19,8 +19,10 @@ from theater.patterns import BadPattern
 from theater.patterns.origins import allows
 from theater.values import U32, UNIT, Option, String, Value
 from worker.interfaces.context import Context
+from worker.interfaces.sending import Sends
 from worker.interfaces.wasi.declaring import Failure, Maker, case, err, ok, some
 from worker.interfaces.wasi.http_bodies import Arriving
+from worker.interfaces.wasi.http_fields import headers_bytes
 from worker.interfaces.wasi.http_messages import IncomingResponse, OutgoingRequest, RequestOptions
 from worker.interfaces.wasi.http_names import ERROR, NAMES
 from worker.interfaces.wasi.resources import drop, resources
@@ -166,6 +168,13 @@ def handle(context: Context, handle: U32, options: Option) -> Value:
         return resources(context).add(begin(context, request, chosen))
     except Refused as refused:
         raise Failure(refused.value) from None
+
+
+def _head_bytes(context: Context, handle: U32, options: Option) -> int:
+    """What leaves but the body, which is counted as it is written."""
+    request = resources(context).get(handle, OutgoingRequest)
+    line = f"{request.method} {request.scheme or ''} {request.authority or ''} {request.path or ''}"
+    return len(line.encode()) + headers_bytes(request.headers.pairs)
 
 
 def begin(context: Context, request: OutgoingRequest, options: RequestOptions | None) -> Future:
@@ -334,5 +343,5 @@ def _outgoing() -> Maker:
 
 
 INTERFACES: Final = (
-    _outgoing().interface(GRANT.name, "Requests to hosts of the allow-list."),
+    _outgoing().interface(GRANT.name, "Requests to hosts of the allow-list.", {"handle": Sends(_head_bytes)}),
 )

@@ -16,6 +16,7 @@ from theater.grants.wasi import GRANT
 from theater.values import U16, U32, U64, UNIT, List, String, Value, bytes_of
 from worker.engine.errors import CONTRACT, Trap
 from worker.interfaces.context import Context
+from worker.interfaces.sending import GIVEN, Sends
 from worker.interfaces.wasi import file_changes as changes
 from worker.interfaces.wasi import preview1_files as files
 from worker.interfaces.wasi import preview1_paths as paths
@@ -248,4 +249,11 @@ def _made() -> Maker:
     return made
 
 
-INTERFACES: Final = (_made().interface(PREVIEW_1, "WASI preview 1, for modules of the Pack ABI."),)
+def _written(context: Context, fd: U32, data: List) -> int | None:
+    """Files stay; standard output leaves."""
+    found = fds(context).table.get(fd.value)
+    return len(data.items) if found is not None and found.stream is not None else None
+
+
+_SENDS: Final = {"fd_write": Sends(_written), "sock_send": GIVEN}
+INTERFACES: Final = (_made().interface(PREVIEW_1, "WASI preview 1, for modules of the Pack ABI.", _SENDS),)

@@ -12,6 +12,7 @@ from theater.values import U32, Value
 from worker.engine.errors import CONTRACT, Trap
 from worker.interfaces.context import Context
 from worker.interfaces.registry import Call, Revive
+from worker.interfaces.sending import GIVEN
 from worker.interfaces.wasi.declaring import Failure, Maker, enum, names_of
 from worker.interfaces.wasi.resources import drop, resources
 
@@ -205,6 +206,6 @@ INTERFACES: Final = (
     _one("create-tcp-socket", _CREATE, _granted("create")).interface("wasi:sockets/tcp-create-socket", _DOC),
     _one("create-udp-socket", _CREATE, denied).interface("wasi:sockets/udp-create-socket", _UDP_DOC),
     _tcp().interface("wasi:sockets/tcp", _DOC),
-    _udp().interface("wasi:sockets/udp", _UDP_DOC),
-    _lookup().interface("wasi:sockets/ip-name-lookup", _DOC),
+    _udp().interface("wasi:sockets/udp", _UDP_DOC, {"[method]outgoing-datagram-stream.send": GIVEN}),
+    _lookup().interface("wasi:sockets/ip-name-lookup", _DOC, {"resolve-addresses": GIVEN}),
 )

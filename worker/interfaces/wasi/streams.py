@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from theater import types
-from theater.values import U32, U64, UNIT, Bool, List, String, Value, bytes_of
+from theater.values import U32, U64, UNIT, Bool, List, Result, String, Value, bytes_of
 from worker.engine.errors import CONTRACT, Trap
 from worker.interfaces.context import Context
+from worker.interfaces.sending import Sends
 from worker.interfaces.wasi.declaring import Failure, Maker, case, names_of
 from worker.interfaces.wasi.resources import drop, resources
 from worker.interfaces.wasi.waiting import Pollable, Waker
@@ -44,6 +45,9 @@ class InputStream:
 
 class OutputStream:
     """What can be written to; this one takes everything and forgets it."""
+
+    leaves = True
+    """What is written leaves the actor: the budget ``outgoing`` counts it."""
 
     def room(self) -> int:
         """How many bytes may be written now; raises StreamClosed."""
@@ -250,6 +254,39 @@ def subscribe_output(context: Context, handle: U32) -> Value:
     return resources(context).add(Pollable(lambda: _has_room(stream) and _is_flushed(stream)))
 
 
+# -- what leaves the actor ---------------------------------------------------------------------------------------------
+
+
+def _written(context: Context, handle: U32, contents: List) -> int | None:
+    return len(contents.items) if _output(context, handle).leaves else None
+
+
+def _zeroes(context: Context, handle: U32, size: U64) -> int | None:
+    return min(size.value, CHUNK_BYTES) if _output(context, handle).leaves else None
+
+
+def _spliced(context: Context, handle: U32, source: U32, size: U64) -> int | None:
+    return 0 if _output(context, handle).leaves else None
+
+
+def _moved(answer: Value) -> int:
+    assert isinstance(answer, Result)
+    return answer.value.value if isinstance(answer.value, U64) else 0
+
+
+_SENDS: Final = {
+    f"[method]output-stream.{name}": sends
+    for name, sends in {
+        "write": Sends(_written),
+        "blocking-write-and-flush": Sends(_written),
+        "write-zeroes": Sends(_zeroes),
+        "blocking-write-zeroes-and-flush": Sends(_zeroes),
+        "splice": Sends(_spliced, _moved),
+        "blocking-splice": Sends(_spliced, _moved),
+    }.items()
+}
+
+
 # -- errors and pollables ----------------------------------------------------------------------------------------------
 
 
@@ -330,5 +367,5 @@ def _streams() -> Maker:
 INTERFACES: Final = (
     _poll().interface("wasi:io/poll", "Waiting for one of several things."),
     _error().interface("wasi:io/error", "Errors of streams, as text."),
-    _streams().interface("wasi:io/streams", "Streams of bytes: of files, of standard output, of HTTP bodies."),
+    _streams().interface("wasi:io/streams", "Streams of bytes: of files, of standard output, of HTTP bodies.", _SENDS),
 )
