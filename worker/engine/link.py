@@ -126,6 +126,22 @@ def _variant(
     return newest, [f"import {key[0]}.{key[1]}: the actor declares {sig.signature}, this host has {offered}"]
 
 
+def keep_to_types(chosen: Chosen) -> list[str]:
+    """For a component: have every function answer what it declares; return the imports of those that never do."""
+    differences = []
+    for key, variant in chosen.variants.items():
+        if variant.is_loose and variant.is_result:
+            chosen.variants[key] = variant.kept_to()
+        elif variant.is_loose:
+            found = _provided(key)
+            others = [each.signature for each in found.variants if not each.is_loose] if found else []
+            differences.append(
+                f"import {key[0]}.{key[1]}: what {variant.signature} answers is of another type, a component declares "
+                f"{' or '.join(others)}"
+            )
+    return differences
+
+
 def _hash_differences(found: metadata.Metadata, chosen: Mapping[tuple[str, str], registry.Variant]) -> list[str]:
     """Interfaces whose embedded hash is not that of the functions imported from them."""
     declared_names: dict[str, set[str]] = {}

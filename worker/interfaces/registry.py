@@ -102,6 +102,7 @@ class Variant:
         names: Mapping[str, types.Type] | None = None,
         secrets: Secrets | None = None,
         revive: Revive | None = None,
+        is_loose: bool = False,
     ) -> None:
         self.signature = signature
         self.call = call
@@ -113,6 +114,8 @@ class Variant:
         """Takes out of the arguments what the chain must not show; None: nothing."""
         self.revive = revive
         """Makes good for a guest rebuilt by replay what this call gave it; None: there is nothing to do."""
+        self.is_loose = is_loose
+        """Answers values of other types than it declares, as every host has: nothing that a component can be given."""
 
     @cached_property
     def parsed(self) -> interfaces.Signature:
@@ -133,6 +136,21 @@ class Variant:
     def hash(self) -> bytes:
         """The function hash (pack-abi 8)."""
         return interfaces.function_hash(self.parsed)
+
+    def kept_to(self) -> Variant:
+        """The same form for who can be given nothing but what it declares: any other answer is refused."""
+        [declared] = self.parsed.results
+        assert isinstance(declared, types.Result)
+        kind = declared.ok
+
+        def call(context: Context, *arguments: Value) -> Value:
+            answer = self.call(context, *arguments)
+            wrong = fits(answer, kind)
+            if wrong is not None:
+                raise Refusal(f"the answer is not of the declared type: {wrong}")
+            return answer
+
+        return Variant(self.signature, call, self.note, names=self.names, secrets=self.secrets, revive=self.revive)
 
 
 class Function(msgspec.Struct, frozen=True):

@@ -297,6 +297,7 @@ class ComponentDoor:
 
     def _choose_variants(self, answers: Answers) -> None:
         chosen = link.choose(self._shape, self.metadata)
+        chosen.differences.extend(link.keep_to_types(chosen))
         if WASI_HANDLER in self.functions:
             chosen.variants.update(registry.newest(HTTP, http.ACCEPT, http.RESPOND))
         if self._options.interface_hashes == "strict":
