@@ -19,6 +19,7 @@ from theater.fitting import fits
 from theater.values import List, Option, Result, String, Tuple, Value
 from worker.engine.errors import CONTRACT, HOST, Trap
 from worker.interfaces.context import Context
+from worker.interfaces.packing import packed
 
 TEXT_CHARS_MAX: Final = 4096
 """Longest error text handed to a guest."""
@@ -343,18 +344,26 @@ def _arguments(value: Value, params: tuple[types.Type, ...]) -> tuple[Value, ...
         problem = fits(item, type_)
         if problem is not None:
             raise ValueError(f"parameter {number}: {problem}")
-    return given
+    return tuple(map(packed, given, params))
 
 
 def _result(variant: Variant, context: Context, arguments: tuple[Value, ...], is_plain: bool) -> Value:
-    if is_plain or not variant.is_result:
+    if is_plain:
         return variant.call(context, *arguments)
     try:
-        return _ok(variant.call(context, *arguments))
+        answer = variant.call(context, *arguments)
+        return _ok(answer) if variant.is_result else answer
     except Refusal as refusal:
-        return _err(str(refusal))
+        return _refused(variant, str(refusal))
     except ActorError as error:
-        return _err(error.text())
+        return _refused(variant, error.text())
+
+
+def _refused(variant: Variant, text: str) -> Value:
+    """The error; a function that has none ends the guest."""
+    if not variant.is_result:
+        raise Trap(text[:TEXT_CHARS_MAX], HOST)
+    return _err(text)
 
 
 def octets(value: Option) -> bytes | None:
