@@ -1,12 +1,17 @@
-"""What a test leaves open is closed after it: every host it made."""
+"""What a test leaves open is closed after it, and every host call of a test is noted (tests.interfaces.accounts)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.interfaces import accounts
 from tests.worker import enginekit
+
+HERE = Path(__file__).parent
+RULE = "test_rule.py"
 
 
 @pytest.fixture(autouse=True)
@@ -17,3 +22,27 @@ def _closed_contexts() -> Iterator[None]:
     for context in enginekit.MADE:
         context.close()
     enginekit.MADE.clear()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _accounts() -> Iterator[None]:
+    """From the first test of this directory to the last of all."""
+    with pytest.MonkeyPatch.context() as patch:
+        accounts.keep(patch)
+        yield
+
+
+@pytest.fixture(scope="session")
+def everything_ran(request: pytest.FixtureRequest) -> None:
+    """Only after all tests of this directory can be said what they did not do."""
+    there = {path.name for path in HERE.glob("test_*.py")}
+    missing = there - {item.path.name for item in request.session.items if item.path.parent == HERE}
+    option = request.config.option
+    if missing or option.keyword or option.markexpr or any("::" in each for each in request.config.args):
+        pytest.skip("says something about a run of all of tests/interfaces only")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What looks back comes last."""
+    items.sort(key=lambda item: item.path == HERE / RULE)

@@ -37,7 +37,8 @@ PHASES = [Phase.explicit, Phase.reuse, Phase.generate] + ([Phase.shrink] if TIME
 
 def examples(count: int) -> settings:
     """So many of them, or as many times as often as the environment says."""
-    return settings(max_examples=max(1, round(count * TIMES)), deadline=None, suppress_health_check=HEALTH, phases=PHASES)
+    most = max(1, round(count * TIMES))
+    return settings(max_examples=most, deadline=None, suppress_health_check=HEALTH, phases=PHASES)
 
 
 # -- our interfaces ----------------------------------------------------------------------------------------------------
