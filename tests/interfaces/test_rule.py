@@ -25,7 +25,8 @@ def test_it_is_described(interface: str) -> None:
     _, section = DOCS.split(f"\n## `{interface}`\n", 1)
     section = section.split("\n## ", 1)[0]
 
-    assert all(item.doc.endswith(".") for item in (found, *found.functions, *found.callbacks))
+    ours = () if interface.startswith("wasi") else found.functions  # those of WASI are described by WASI
+    assert all(item.doc.endswith(".") for item in (found, *ours, *found.callbacks))
     assert all(f"`{function.name}`" in section for function in found.functions)
 
 

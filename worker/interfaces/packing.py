@@ -16,11 +16,11 @@ from theater.values import FIXED_WIDTH, List, Option, Tuple, Value, items_of, li
 def packed(value: Value, kind: Type) -> Value:
     """Return a value that fits its type with every ``list<u8>`` in it as bytes, and other lists of numbers likewise."""
     match kind, value:
-        case types.List(item=item), List(element=element):
+        case types.List(item=item), List(element=element) as given:
             if item in FIXED_WIDTH:
-                return value if element == item else list_of(item, items_of(value))
+                return value if element == item else list_of(item, items_of(given))
             if _holds_numbers(item):
-                return List(element, tuple(packed(each, item) for each in value.items))
+                return List(element, tuple(packed(each, item) for each in items_of(given)))
         case types.Option(item=item), Option(inner=inner, value=Value() as some):
             if _holds_numbers(item):
                 return Option(inner, packed(some, item))
