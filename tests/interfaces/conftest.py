@@ -12,6 +12,8 @@ from tests.worker import enginekit
 
 HERE = Path(__file__).parent
 RULE = "test_rule.py"
+IS_WHOLE = pytest.StashKey[bool]()
+"""Whether all tests of this directory run."""
 
 
 @pytest.fixture(autouse=True)
@@ -35,14 +37,14 @@ def _accounts() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def everything_ran(request: pytest.FixtureRequest) -> None:
     """Only after all tests of this directory can be said what they did not do."""
-    there = {path.name for path in HERE.glob("test_*.py")}
-    missing = there - {item.path.name for item in request.session.items if item.path.parent == HERE}
-    option = request.config.option
-    if missing or option.keyword or option.markexpr or any("::" in each for each in request.config.args):
+    if not request.config.stash[IS_WHOLE]:
         pytest.skip("says something about a run of all of tests/interfaces only")
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What looks back comes last."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What looks back comes last; note whether it will have everything to look back at."""
     items.sort(key=lambda item: item.path == HERE / RULE)
+    missing = {path.name for path in HERE.glob("test_*.py")} - {each.path.name for each in items}
+    is_picked = config.option.keyword or config.option.markexpr or any("::" in each for each in config.args)
+    config.stash[IS_WHOLE] = not missing and not is_picked
