@@ -8,6 +8,7 @@ from typing import Any, Final
 import pytest
 from hypothesis import currently_in_test_context
 
+from worker.engine.errors import Trap
 from worker.interfaces.registry import Dispatcher
 from worker.replaying import Replayer
 
@@ -15,12 +16,14 @@ TABLE: Final = "by a test with values of its own"
 FUZZ: Final = "with any values"
 REPLAY: Final = "in a replay"
 
+WAYS: Final = (TABLE, FUZZ, REPLAY)
+
 ran: Final[dict[str, set[tuple[str, str]]]] = {TABLE: set(), FUZZ: set(), REPLAY: set()}
 """Interface and function, by how they were called."""
 
 
 def keep(patch: pytest.MonkeyPatch) -> None:
-    """Note every call from now on that was answered."""
+    """Note every call from now on that was answered, or refused."""
     served = _noting(Dispatcher._serve, lambda: FUZZ if currently_in_test_context() else TABLE)
     patch.setattr(Dispatcher, "_serve", served)
     patch.setattr(Replayer, "_answer", _noting(Replayer._answer, lambda: REPLAY))
@@ -28,7 +31,11 @@ def keep(patch: pytest.MonkeyPatch) -> None:
 
 def _noting(call: Any, how: Callable[[], str]) -> Any:
     def noted(self: Any, interface: str, function: str, *rest: Any) -> Any:
-        answer = call(self, interface, function, *rest)
+        try:
+            answer = call(self, interface, function, *rest)
+        except Trap:
+            ran[how()].add((interface, function))
+            raise
         ran[how()].add((interface, function))
         return answer
 

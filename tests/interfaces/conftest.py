@@ -45,6 +45,6 @@ def everything_ran(request: pytest.FixtureRequest) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What looks back comes last; note whether it will have everything to look back at."""
     items.sort(key=lambda item: item.path == HERE / RULE)
-    missing = {path.name for path in HERE.glob("test_*.py")} - {each.path.name for each in items}
+    missing = set(HERE.rglob("test_*.py")) - {each.path for each in items}
     is_picked = config.option.keyword or config.option.markexpr or any("::" in each for each in config.args)
     config.stash[IS_WHOLE] = not missing and not is_picked

@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.interfaces import scenes
 from tests.interfaces.bothdoors import DOORS, OWN, Form, is_for_components, opened, rounds
 from tests.interfaces.living import Actor, FromRecord, Said, bare, is_refusal
-from tests.interfaces.scenes import SCENES, place, play
+from tests.interfaces.staging import place, play
 from tests.worker.enginekit import FakeContext, engine
 from theater import cgrf
 from theater.chain import ChainEvent, payloads
@@ -44,7 +45,7 @@ class Played(NamedTuple):
 def played(door: str, interface: str, forms: tuple[Form, ...], again: int = 0) -> list[Played]:
     """What came of each scene of an interface; ``again`` tells apart performances that are otherwise the same."""
     found = []
-    for each in (each for each in SCENES if each.interface == interface):
+    for each in (each for each in scenes.ALL if each.interface == interface):
         with place() as around:
             actor = Actor(door, forms)
             try:

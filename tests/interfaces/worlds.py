@@ -14,7 +14,7 @@ from tests.interfaces import family, tcpkit
 from tests.interfaces.bothdoors import DOORS, OWN, Form, forms
 from tests.interfaces.calling import anything
 from tests.interfaces.living import Actor
-from tests.interfaces.scenes import Place
+from tests.interfaces.staging import Place
 from tests.interfaces.talkkit import took
 from theater import cgrf, types
 from theater.grants import (
@@ -79,6 +79,8 @@ class World:
         self._left = ExitStack()
         self.place = Place(self._left)
         self.seen: list[Value] = []
+        self.over: set[int] = set()
+        """Actors whose guest has ended."""
         self._addresses = [self.place.address, self.place.http, "127.0.0.1:0", "127.0.0.1:1", "nonsense"]
         self._sockets: list[Any] = []
         root = family.Root()
