@@ -8,7 +8,6 @@ from typing import Any, Final
 import pytest
 from hypothesis import currently_in_test_context
 
-from worker.engine.errors import Trap
 from worker.interfaces.registry import Dispatcher
 from worker.replaying import Replayer
 
@@ -23,7 +22,7 @@ ran: Final[dict[str, set[tuple[str, str]]]] = {TABLE: set(), FUZZ: set(), REPLAY
 
 
 def keep(patch: pytest.MonkeyPatch) -> None:
-    """Note every call from now on that was answered, or refused."""
+    """Note every call from now on, however it ends."""
     served = _noting(Dispatcher._serve, lambda: FUZZ if currently_in_test_context() else TABLE)
     patch.setattr(Dispatcher, "_serve", served)
     patch.setattr(Replayer, "_answer", _noting(Replayer._answer, lambda: REPLAY))
@@ -32,11 +31,8 @@ def keep(patch: pytest.MonkeyPatch) -> None:
 def _noting(call: Any, how: Callable[[], str]) -> Any:
     def noted(self: Any, interface: str, function: str, *rest: Any) -> Any:
         try:
-            answer = call(self, interface, function, *rest)
-        except Trap:
+            return call(self, interface, function, *rest)
+        finally:
             ran[how()].add((interface, function))
-            raise
-        ran[how()].add((interface, function))
-        return answer
 
     return noted

@@ -7,7 +7,6 @@ has its guest; a component has no type for "anything", and takes the first form 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any, NamedTuple
@@ -33,7 +32,9 @@ DOORS = ("pack", "raw", "stock", "bridge")
 _FAST = {"raw": True, "stock": False, "bridge": None}
 
 OWN = tuple(name for name in sorted(known()) if not name.startswith("wasi"))
-"""Every host interface of ours; those of WASI have resources, and suites of their own."""
+"""Every host interface of ours."""
+WASI = tuple(name for name in sorted(known()) if name.startswith("wasi:"))
+"""Those of WASI 0.2, which are for components. A module has them, too, with numbers for resources."""
 
 
 class Form(NamedTuple):
@@ -130,12 +131,27 @@ def _module(imported: tuple[Form, ...]) -> bytes:
 
 def _signature(variant: Variant) -> str:
     """A signature with the types it names written out."""
-    text = variant.signature.removeprefix("func")
-    for name, kind in (variant.names or {}).items():
-        assert isinstance(kind, types.Record)
-        fields = ", ".join(f"{field}: {item}" for field, item in kind.fields)
-        text = re.sub(rf"(?<![\w-]){name}(?![\w-])", f"record {name} {{{fields}}}", text)
-    return text
+    params = ", ".join(f"{name}: {_spelled(kind)}" for name, kind in variant.parsed.params)
+    return f"({params})" + "".join(f" -> {_spelled(kind)}" for kind in variant.parsed.results)
+
+
+def _spelled(kind: Type) -> str:
+    match kind:
+        case types.List(item=item):
+            return f"list<{_spelled(item)}>"
+        case types.Option(item=item):
+            return f"option<{_spelled(item)}>"
+        case types.Result(ok=ok, err=err):
+            return f"result<{_spelled(ok)}, {_spelled(err)}>"
+        case types.Tuple(items=items):
+            return f"tuple<{', '.join(map(_spelled, items))}>"
+        case types.Record(name=name, fields=fields):
+            return f"record {name} {{{', '.join(f'{field}: {_spelled(item)}' for field, item in fields)}}}"
+        case types.Variant(name=name, cases=cases):
+            told = (case if item is None else f"{case}({_spelled(item)})" for case, item in cases)
+            return f"variant {name} {{{', '.join(told)}}}"
+        case _:
+            return str(kind)
 
 
 @cache
