@@ -38,7 +38,8 @@ def test_dropping_a_terminal_that_is_not_there(side: str) -> None:
 def test_udp_sockets_are_not_made(tag: int) -> None:
     """Denied, whatever is granted for TCP."""
     family = Variant("ip-address-family", ("ipv4", "ipv6")[tag], tag)
-    answer = Host({WASI: {"sockets": {"connect": ["127.0.0.1:*"]}}}).call("wasi:sockets/udp-create-socket", "create-udp-socket", family)
+    host = Host({WASI: {"sockets": {"connect": ["127.0.0.1:*"]}}})
+    answer = host.call("wasi:sockets/udp-create-socket", "create-udp-socket", family)
 
     assert (answer.is_ok, answer.value.case) == (False, "access-denied")
 
