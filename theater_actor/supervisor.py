@@ -28,6 +28,12 @@ def spawn(manifest: str, init_state: bytes | None = None, wasm_bytes: bytes | No
 
 
 @host(INTERFACE)
+def spawn_and_wait(manifest: str, init_bytes: bytes | None = None, timeout_ms: U64 | None = None) -> bytes | None:
+    """Start a child, with the option as its state, and wait for its end; returns what it gave to shutdown."""
+    raise HostError(OUTSIDE)
+
+
+@host(INTERFACE)
 def resume(manifest: str, state_bytes: bytes | None = None, wasm_bytes: bytes | None = None) -> str:
     """Start a child from the last state that one of that name has left."""
     raise HostError(OUTSIDE)
@@ -72,4 +78,22 @@ def unsubscribe_from_child(child_id: str) -> None:
 @host(INTERFACE)
 def get_child_events(child_id: str) -> list[tuple[U64, str, bytes]]:
     """Events of a child that its worker has in memory: number, type, data."""
+    raise HostError(OUTSIDE)
+
+
+@host(INTERFACE)
+def get_child_state(child_id: str) -> bytes:
+    """A child's committed state, encoded; none if there is none."""
+    raise HostError(OUTSIDE)
+
+
+@host(INTERFACE)
+def child_status(child_id: str) -> bytes:
+    """State, incarnation, process and more of a child: an encoded record."""
+    raise HostError(OUTSIDE)
+
+
+@host(INTERFACE)
+def child_metrics(child_id: str) -> bytes:
+    """Figures of a child's operations and resources: an encoded record."""
     raise HostError(OUTSIDE)

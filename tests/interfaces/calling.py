@@ -66,7 +66,7 @@ def anything(kind: Type) -> st.SearchStrategy[Value]:
         case types.List(item=item):
             return st.lists(anything(item), max_size=4).map(lambda items: values.list_of(types.tag_form(item), items))
         case types.Option(item=item):
-            return (st.none() | anything(item)).map(lambda each: values.Option(types.STRING, each))
+            return (st.none() | anything(item)).map(lambda each: values.Option(types.tag_form(item), each))
         case types.Result(ok=ok, err=err):
             return _side(ok, True) | _side(err, False)
         case types.Tuple(items=items):

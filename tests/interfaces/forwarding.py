@@ -24,7 +24,7 @@ def guest(interface: str) -> bytes:
     imports = [
         wat.Import(f"{interface}.{each.name}", each.variants[0].signature.removeprefix("func")) for each in declared
     ]
-    functions = [wat.Function(exported(each.name), SIGNATURE, _forwards(each)) for each in imports]
+    functions = [wat.Function(exported(each.name), SIGNATURE, forwards(each)) for each in imports]
     return wat.build(functions=[wat.starts(u32(0)), *functions], imports=imports)
 
 
@@ -41,7 +41,7 @@ def call(actor: Any, interface: str, function: str, data: Value) -> Any:
     return found.value if isinstance(found, Result) and found.is_ok else found
 
 
-def _forwards(target: wat.Import) -> wat.Behaviour:
+def forwards(target: wat.Import) -> wat.Behaviour:
     """Take the bytes out of the input ``(u32, list<u8>)``, and put the answer's bytes into the output."""
     at = encode(tup(u32(0), octets(_MARK))).index(_MARK)
     whole = encode(ok(u32(0), octets(_MARK)))

@@ -7,10 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from tests.interfaces.local import Calls, calls, make_any_calls
+from tests.interfaces.local import Calls, calls
 from theater import cgrf, types
 from theater.grants import LOOP
 from theater.values import U32, UNIT, List, Result, String, Tuple, Value, Variant, bytes_of
@@ -153,11 +151,3 @@ def test_stopped_in_a_pause() -> None:
         loop.context.alarms.ring(time.monotonic_ns() + 2_000_000_000)
 
         assert loop.context.delivered == []
-
-
-@settings(max_examples=40, deadline=None)
-@given(data=st.data())
-def test_any_calls(data: st.DataObject) -> None:
-    """Any values in any order: an answer as declared, or a refusal."""
-    with calls(LOOP) as made:
-        make_any_calls(made, data)

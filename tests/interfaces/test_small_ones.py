@@ -9,10 +9,8 @@ from typing import Any
 
 import pytest
 import wasmtime
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from tests.interfaces.local import Calls, calls, is_uuid, make_any_calls
+from tests.interfaces.local import Calls, calls, is_uuid
 from theater import types
 from theater.grants import ASSEMBLER, ENVIRONMENT, RANDOM, TIMING
 from theater.values import U32, U64, UNIT, Bool, List, Option, String
@@ -37,16 +35,6 @@ def of() -> Iterator[Any]:
     yield one
     for each in made:
         each.context.close()
-
-
-@pytest.mark.parametrize("interface", sorted(SMALL))
-@settings(max_examples=60, deadline=None)
-@given(data=st.data())
-def test_any_calls(interface: str, data: st.DataObject) -> None:
-    """Any values in any order: an answer as declared, or a refusal."""
-    texts = st.sampled_from(["A", "(module)", '(module (data "', "\0", "((((", "x" * 2000]).map(String)
-    with calls(interface, **SMALL[interface]) as made:
-        make_any_calls(made, data, {types.STRING: texts})
 
 
 # -- random ------------------------------------------------------------------------------------------------------------

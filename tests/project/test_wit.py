@@ -13,6 +13,7 @@ from worker.recovered import HANDLE_RECOVERED
 
 DIRECTORY = Path(__file__).parents[2] / "wit"
 WIT = (DIRECTORY / "theater-simple.wit").read_text(encoding="utf-8")
+ASSEMBLER = (DIRECTORY / "wisp-assembler.wit").read_text(encoding="utf-8")
 HANDLERS = (DIRECTORY / "theater-simple-handlers.wit").read_text(encoding="utf-8")
 
 
@@ -29,7 +30,7 @@ def functions(text: str = WIT) -> list[tuple[str, str, str]]:
 
 @pytest.mark.parametrize(
     ("interface", "function", "signature"),
-    [each for each in functions() if each[0] in registry.known()],
+    [each for each in (*functions(), *functions(ASSEMBLER)) if each[0] in registry.known()],
     ids=lambda text: text if "(" not in text else "",
 )
 def test_imports_are_provided_as_published(interface: str, function: str, signature: str) -> None:
@@ -37,8 +38,17 @@ def test_imports_are_provided_as_published(interface: str, function: str, signat
     provided = registry.known()[interface].function(function)
     assert provided is not None
     hashes = [variant.hash for variant in provided.variants]
+    names = provided.variants[0].names
 
-    assert interfaces.function_hash(interfaces.parse_function(signature.replace("%", ""))) in hashes
+    assert interfaces.function_hash(interfaces.parse_function(signature.replace("%", ""), names)) in hashes
+
+
+@pytest.mark.parametrize("interface", [name for name in registry.known() if not name.startswith("wasi")])
+def test_every_function_is_published(interface: str) -> None:
+    """Components have a type for each, and a text to take it from."""
+    published = {name for owner, name, _ in (*functions(), *functions(ASSEMBLER)) if owner == interface}
+
+    assert published == {function.name for function in registry.known()[interface].functions}
 
 
 def test_exports_follow_the_actor_contract() -> None:

@@ -13,9 +13,10 @@ from theater import cgrf, interfaces, types
 from theater.actor import RUNTIME, SUPERVISOR
 from theater.chain import encode_frame, event_hash
 from theater.errors import HandlerError, NotAChild, ShuttingDown
-from theater.values import NO_BYTES, U32, U64, UNIT, List, Option, Result, String, Tuple, Value, bytes_of
+from theater.values import NO_BYTES, U8, U32, U64, UNIT, List, Option, Result, String, Tuple, Value, bytes_of
 from worker.engine.errors import Trap
 from worker.interfaces import docs
+from worker.interfaces.packing import packed
 from worker.interfaces.registry import Dispatcher, Variant, known
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "pack-vectors.json"
@@ -128,6 +129,35 @@ def test_input_is_recorded_in_canonical_form(runtime: Calls) -> None:
     runtime.dispatcher.answer(RUNTIME, "log", odd)
 
     assert runtime.context.recorded[0][2] == text
+
+
+@pytest.mark.parametrize("element", [types.UNIT, types.STRING, types.Option(types.U8)])
+def test_bytes_are_bytes_whatever_their_list_says(runtime: Calls, element: types.Type) -> None:
+    """A list node may call its items anything: what fits arrives, and the chain has what was given."""
+    given = Option(types.BYTES, List(element, (U8(98), U8(121), U8(101))))
+
+    assert runtime("shutdown", given) == ok(UNIT)
+    assert runtime.context.shutdowns == [b"bye"]
+    assert runtime.context.recorded[0][2] == cgrf.encode(given)
+
+
+def test_lists_of_numbers_inside_other_values() -> None:
+    """Pairs with bytes in them, and lists of those."""
+    kind = types.List(types.Tuple((types.STRING, types.BYTES)))
+    pairs = List(types.UNIT, (Tuple((String("a"), List(types.UNIT, (U8(1),)))),))
+
+    assert packed(pairs, kind) == List(types.UNIT, (Tuple((String("a"), bytes_of(b"\1"))),))
+    assert packed(List(types.UNIT, (U32(7), U32(8))), types.List(types.U32)) == List(types.U32, (7, 8))
+    assert packed(List(types.U32, ()), types.BYTES) == bytes_of(b"")
+
+
+def test_a_refusal_without_a_place_in_the_answer_ends_the_guest(supervisor: Calls) -> None:
+    """In the words of the refusal: list-children of 0.3.8 has no errors."""
+    supervisor.bind(1)
+    supervisor.context.answers["list-children"] = HandlerError("shutting-down")
+
+    with pytest.raises(Trap, match="shutting-down"):
+        supervisor("list-children", UNIT)
 
 
 @pytest.mark.parametrize(

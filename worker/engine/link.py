@@ -99,13 +99,18 @@ def bind(
     options: ActorOptions,
     answers: Answers,
     also: Mapping[tuple[str, str], registry.Variant] | None = None,
+    keeps_types: bool = False,
 ) -> tuple[str, ...]:
     """Have each import, and others, served by the variant the guest was built for; return where types differ.
+
+    ``keeps_types``: every function answers what it declares, as a component needs.
 
     Raises:
         StartError: types differ, and the options allow none to.
     """
     chosen = choose(shape, found)
+    if keeps_types:
+        chosen.differences.extend(keep_to_types(chosen))
     if options.interface_hashes == "strict":
         require("interfaces", chosen.differences)
     serve = getattr(answers, "bind", None)
@@ -146,6 +151,22 @@ def _variant(
         return found, []
     offered = " or ".join(variant.signature for variant in function.variants)
     return newest, [f"import {key[0]}.{key[1]}: the actor declares {sig.signature}, this host has {offered}"]
+
+
+def keep_to_types(chosen: Chosen) -> list[str]:
+    """For a component: have every function answer what it declares; return the imports of those that never do."""
+    differences = []
+    for key, variant in chosen.variants.items():
+        if variant.is_loose and variant.is_result:
+            chosen.variants[key] = variant.kept_to()
+        elif variant.is_loose:
+            found = _provided(key)
+            others = [each.signature for each in found.variants if not each.is_loose] if found else []
+            differences.append(
+                f"import {key[0]}.{key[1]}: what {variant.signature} answers is of another type, a component declares "
+                f"{' or '.join(others)}"
+            )
+    return differences
 
 
 def _hash_differences(found: metadata.Metadata, chosen: Mapping[tuple[str, str], registry.Variant]) -> list[str]:

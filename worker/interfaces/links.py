@@ -94,6 +94,12 @@ INTERFACE: Final = Interface(
                     "-> result<string, string>",
                     spawn_link,
                 ),
+                Variant(
+                    "func(manifest: string, init-state: option<list<u8>>, wasm-bytes: option<list<u8>>) "
+                    "-> result<string, string>",
+                    spawn_link,
+                    "in WIT; the bytes are the state",
+                ),
             ),
             own=True,
             sends=GIVEN,

@@ -20,6 +20,7 @@ from theater.grants import opened_by
 from theater.values import List, Option, Result, String, Tuple, Value
 from worker.engine.errors import CONTRACT, HOST, Trap
 from worker.interfaces.context import Context
+from worker.interfaces.packing import packed
 from worker.interfaces.sending import Sends
 
 TEXT_CHARS_MAX: Final = 4096
@@ -104,6 +105,7 @@ class Variant:
         names: Mapping[str, types.Type] | None = None,
         secrets: Secrets | None = None,
         revive: Revive | None = None,
+        is_loose: bool = False,
     ) -> None:
         self.signature = signature
         self.call = call
@@ -115,6 +117,8 @@ class Variant:
         """Takes out of the arguments what the chain must not show; None: nothing."""
         self.revive = revive
         """Makes good for a guest rebuilt by replay what this call gave it; None: there is nothing to do."""
+        self.is_loose = is_loose
+        """Answers values of other types than it declares, as every host has: nothing that a component can be given."""
 
     @cached_property
     def parsed(self) -> interfaces.Signature:
@@ -135,6 +139,21 @@ class Variant:
     def hash(self) -> bytes:
         """The function hash (pack-abi 8)."""
         return interfaces.function_hash(self.parsed)
+
+    def kept_to(self) -> Variant:
+        """The same form for who can be given nothing but what it declares: any other answer is refused."""
+        [declared] = self.parsed.results
+        assert isinstance(declared, types.Result)
+        kind = declared.ok
+
+        def call(context: Context, *arguments: Value) -> Value:
+            answer = self.call(context, *arguments)
+            wrong = fits(answer, kind)
+            if wrong is not None:
+                raise Refusal(f"the answer is not of the declared type: {wrong}")
+            return answer
+
+        return Variant(self.signature, call, self.note, names=self.names, secrets=self.secrets, revive=self.revive)
 
 
 class Function(msgspec.Struct, frozen=True):
@@ -351,18 +370,26 @@ def _arguments(value: Value, params: tuple[types.Type, ...]) -> tuple[Value, ...
         problem = fits(item, type_)
         if problem is not None:
             raise ValueError(f"parameter {number}: {problem}")
-    return given
+    return tuple(map(packed, given, params))
 
 
 def _result(variant: Variant, context: Context, arguments: tuple[Value, ...], is_plain: bool) -> Value:
-    if is_plain or not variant.is_result:
+    if is_plain:
         return variant.call(context, *arguments)
     try:
-        return _ok(variant.call(context, *arguments))
+        answer = variant.call(context, *arguments)
+        return _ok(answer) if variant.is_result else answer
     except Refusal as refusal:
-        return _err(str(refusal))
+        return _refused(variant, str(refusal))
     except ActorError as error:
-        return _err(error.text())
+        return _refused(variant, error.text())
+
+
+def _refused(variant: Variant, text: str) -> Value:
+    """The error; a function that has none ends the guest."""
+    if not variant.is_result:
+        raise Trap(text[:TEXT_CHARS_MAX], HOST)
+    return _err(text)
 
 
 def octets(value: Option) -> bytes | None:

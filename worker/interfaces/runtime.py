@@ -37,6 +37,11 @@ def shutdown(context: Context, data: Option) -> Value:
 
 def get_chain(context: Context) -> Value:
     """The declared type is ``list<u8>``; what 0.3.8 really answered is this 1-tuple."""
+    return Tuple((get_events(context),))
+
+
+def get_events(context: Context) -> Value:
+    """The same as it is, for components."""
     events: list[Value] = []
     room = CHAIN_BYTES_MAX
     for seq, type_, data in reversed(context.retained_events()):
@@ -46,7 +51,7 @@ def get_chain(context: Context) -> Value:
         parent = Option(types.U64, U64(seq - 1) if seq else None)
         events.append(Tuple((U64(seq), Tuple((String(type_), parent, List(types.U8, data))))))
     events.reverse()
-    return Tuple((List(_EVENT, tuple(events)),))
+    return List(_EVENT, tuple(events))
 
 
 def _value_bytes(context: Context, data: Option) -> int | None:
@@ -77,7 +82,12 @@ INTERFACE: Final = Interface(
             "get-chain",
             "The newest retained events of the actor's own chain, oldest first. The answer is a 1-tuple of a list of "
             "(index, (type, parent index, data)), as in Theater 0.3.8.",
-            (Variant("func() -> list<u8>", get_chain, "up to June 2026"),),
+            (
+                Variant("func() -> list<u8>", get_chain, "up to June 2026", is_loose=True),
+                Variant(
+                    "func() -> list<tuple<u64, tuple<string, option<u64>, list<u8>>>>", get_events, "in WIT: the list"
+                ),
+            ),
             own=True,
             sends=STAYS,
         ),

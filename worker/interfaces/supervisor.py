@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from theater import cgrf, types
 from theater.actor import SUPERVISOR
-from theater.values import U64, List, Option, String, Tuple, Value, unit
+from theater.values import U64, List, Option, String, Tuple, Value, bytes_of, unit
 from worker.interfaces.context import Context
 from worker.interfaces.registry import Function, Interface, Variant, octets
 from worker.interfaces.sending import GIVEN, STAYS
@@ -159,6 +159,11 @@ def get_child_state(context: Context, child: String) -> Value:
     return cgrf.decode(bodies[0]) if bodies else Option(types.BYTES, None)
 
 
+def get_encoded_state(context: Context, child: String) -> Value:
+    """The same for components, which pass values in their encoding."""
+    return bytes_of(cgrf.encode(get_child_state(context, child)))
+
+
 def get_child_events(context: Context, child: String) -> Value:
     """Retained events, oldest first, as (index, type, data)."""
     from theater.chain import iter_batch
@@ -185,6 +190,16 @@ def child_metrics(context: Context, child: String) -> Value:
     return _record(context, "child-metrics", child)
 
 
+def encoded_status(context: Context, child: String) -> Value:
+    """The same, for components."""
+    return bytes_of(cgrf.encode(child_status(context, child)))
+
+
+def encoded_metrics(context: Context, child: String) -> Value:
+    """The same, for components."""
+    return bytes_of(cgrf.encode(child_metrics(context, child)))
+
+
 def _record(context: Context, function: str, child: String) -> Value:
     from theater import convert  # seldom used: not worth its import in every actor
 
@@ -195,7 +210,9 @@ def _record(context: Context, function: str, child: String) -> Value:
 # -- the declaration ---------------------------------------------------------------------------------------------------
 
 _BEFORE = "Theater 0.3.8"
+_FOR_COMPONENTS = "in WIT, where values are passed as bytes"
 _CHILD = "func(child-id: string) -> result<_, string>"
+_ENCODED = "func(child-id: string) -> result<list<u8>, string>"
 
 INTERFACE: Final = Interface(
     SUPERVISOR,
@@ -286,7 +303,10 @@ INTERFACE: Final = Interface(
         Function(
             "get-child-state",
             "The child's committed state, never waiting for its guest: ok with the value itself, or with none.",
-            (Variant("func(child-id: string) -> result<option<list<u8>>, string>", get_child_state),),
+            (
+                Variant("func(child-id: string) -> result<option<list<u8>>, string>", get_child_state, is_loose=True),
+                Variant(_ENCODED, get_encoded_state, _FOR_COMPONENTS),
+            ),
             sends=STAYS,
         ),
         Function(
@@ -316,14 +336,20 @@ INTERFACE: Final = Interface(
         Function(
             "child-status",
             "State, incarnation, process id, queue length and more of the child, as a record.",
-            (Variant("func(child-id: string) -> result<value, string>", child_status),),
+            (
+                Variant("func(child-id: string) -> result<value, string>", child_status),
+                Variant(_ENCODED, encoded_status, _FOR_COMPONENTS),
+            ),
             own=True,
             sends=STAYS,
         ),
         Function(
             "child-metrics",
             "Operation and resource figures of the child, as a record.",
-            (Variant("func(child-id: string) -> result<value, string>", child_metrics),),
+            (
+                Variant("func(child-id: string) -> result<value, string>", child_metrics),
+                Variant(_ENCODED, encoded_metrics, _FOR_COMPONENTS),
+            ),
             own=True,
             sends=STAYS,
         ),

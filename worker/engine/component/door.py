@@ -305,7 +305,7 @@ class ComponentDoor:
 
     def _choose_variants(self, answers: Answers) -> None:
         of_handler = registry.newest(HTTP, http.ACCEPT, http.RESPOND) if WASI_HANDLER in self.functions else {}
-        self.warnings = link.bind(self._shape, self.metadata, self._options, answers, of_handler)
+        self.warnings = link.bind(self._shape, self.metadata, self._options, answers, of_handler, keeps_types=True)
 
     # -- ends ------------------------------------------------------------------------------------------------------
 
