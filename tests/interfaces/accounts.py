@@ -9,7 +9,7 @@ import pytest
 from hypothesis import currently_in_test_context
 
 from worker.interfaces.registry import Dispatcher
-from worker.replaying import Replayer
+from worker.replay_calls import RecordedCalls
 
 TABLE: Final = "by a test with values of its own"
 FUZZ: Final = "with any values"
@@ -25,7 +25,7 @@ def keep(patch: pytest.MonkeyPatch) -> None:
     """Note every call from now on, however it ends."""
     served = _noting(Dispatcher._serve, lambda: FUZZ if currently_in_test_context() else TABLE)
     patch.setattr(Dispatcher, "_serve", served)
-    patch.setattr(Replayer, "_answer", _noting(Replayer._answer, lambda: REPLAY))
+    patch.setattr(RecordedCalls, "_answer", _noting(RecordedCalls._answer, lambda: REPLAY))
 
 
 def _noting(call: Any, how: Callable[[], str]) -> Any:

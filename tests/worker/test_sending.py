@@ -20,7 +20,7 @@ from worker.engine.errors import Trap
 from worker.guest import _answered
 from worker.interfaces.registry import Function, Interface, known
 from worker.interfaces.sending import GIVEN, STAYS
-from worker.interfaces.wasi.files import FileWriter
+from worker.interfaces.wasi.file_contents import FileWriter
 from worker.interfaces.wasi.http_bodies import Collected
 from worker.interfaces.wasi.http_fields import Fields
 from worker.interfaces.wasi.http_incoming import Incoming
