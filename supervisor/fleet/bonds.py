@@ -16,7 +16,7 @@ from supervisor.core import signals
 from supervisor.fleet import callbacks
 from supervisor.fleet.asking import Asking, Refusal
 from supervisor.fleet.deaths import Deaths
-from supervisor.fleet.lives import Actor, Life, family_of
+from supervisor.fleet.lives import Actor, Life, family_of, is_family
 from supervisor.fleet.services import Services
 from theater import values
 from theater.errors import PermissionDenied
@@ -117,7 +117,7 @@ class Bonds:
         if grant is None:
             raise Refusal(PermissionDenied("links", address).text())
         actor = self._s.register.find(address)
-        if actor is not None and _is_family(asker, actor):
+        if actor is not None and is_family(asker, actor):
             return address, actor
         allowed = GRANT.of(grant)
         patterns = [pattern for option in options for pattern in allowed[option]]
@@ -187,15 +187,3 @@ def _process(actor: Actor | None) -> str | None:
 def _path(process: str) -> str:
     path, _, number = process.rpartition("#")
     return path if number.isdigit() else process
-
-
-def _is_family(asker: Actor, other: Actor) -> bool:
-    """Itself, the actor that spawned it, and all below it."""
-    if other is asker or other is asker.parent:
-        return True
-    above = other.parent
-    while above is not None:
-        if above is asker:
-            return True
-        above = above.parent
-    return False

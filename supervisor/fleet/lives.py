@@ -352,3 +352,15 @@ def family_of(life: Life) -> str:
 def ring_path(rings_dir: str, life: Life) -> str:
     """Where the ring of a life is."""
     return os.path.join(rings_dir, life.routing.hex() + ".ring")
+
+
+def is_family(asker: Actor, other: Actor) -> bool:
+    """Whether ``other`` is the asker itself, the actor that spawned it, or below it."""
+    if other is asker or other is asker.parent:
+        return True
+    above = other.parent
+    while above is not None:
+        if above is asker:
+            return True
+        above = above.parent
+    return False

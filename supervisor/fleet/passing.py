@@ -12,8 +12,9 @@ from typing import Any, Final
 from proto import control
 from supervisor.fleet.asking import Asking, Refusal
 from supervisor.fleet.links import Pending
-from supervisor.fleet.lives import RUNNING, Life
-from theater.grants import TCP
+from supervisor.fleet.lives import RUNNING, Actor, Life, is_family
+from theater.grants.tcp import GRANT
+from theater.patterns.paths import matches
 
 EXPIRES_MS: Final = 10_000
 """How long the token is good."""
@@ -45,11 +46,18 @@ def pass_connection(asking: Asking) -> None:
     services.links.question(life, expect, Pending(b"", 0, False, answered))
 
 
+def _may_give(giver: Actor, taker: Actor) -> bool:
+    grant = giver.spec.grants.get(GRANT.name)
+    if grant is None or GRANT.name not in taker.spec.grants:
+        return False
+    return is_family(giver, taker) or matches(GRANT.of(grant)["give"], taker.path)
+
+
 def _receiver(asking: Asking) -> Life:
     """Actors that may not be given any, and those there are none of, get the same words: who is there does not leak."""
     wanted = asking.arguments.get("id")
     actor = asking.services.register.by_id.get(wanted) if isinstance(wanted, str) else None
-    if TCP not in asking.life.actor.spec.grants or actor is None or TCP not in actor.spec.grants:
+    if actor is None or not _may_give(asking.life.actor, actor):
         raise Refusal(f"{str(wanted)[:64]} is no actor that may be given connections (grant tcp)")
     life = actor.life
     if life is None or life.phase != RUNNING:

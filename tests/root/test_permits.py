@@ -31,7 +31,9 @@ BEYOND: list[tuple[dict[str, Any], dict[str, Any], list[str]]] = [
         ["wasi: connecting to 10.0.0.1:1"],
     ),
     ({WASI: {}}, {WASI: {"sockets": {"listen": ["[::]:80"]}}}, ["wasi: listening on [::]:80"]),
-    ({HTTP: {"listen": "127.0.0.1:80"}}, {HTTP: {"listen": "127.0.0.1:81"}}, []),
+    ({HTTP: {"listen": "127.0.0.1:80"}}, {HTTP: {"listen": "127.0.0.1:8080"}}, []),
+    ({HTTP: {"listen": "127.0.0.1:80"}}, {HTTP: {"listen": "127.0.0.1:80"}}, []),
+    ({HTTP: {"listen": "127.0.0.1:80"}}, {HTTP: {"listen": "127.0.0.1:22"}}, ["http: listening on 127.0.0.1:22"]),
     ({HTTP: {}}, {HTTP: {"listen": "127.0.0.1:81"}}, ["http: listening on 127.0.0.1:81"]),
     (
         {HTTP: {"listen": "127.0.0.1:80"}},

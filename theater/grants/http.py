@@ -25,7 +25,7 @@ GRANT: Final = Group(
                 {"type": "string", "pattern": "^.*:[0-9]+$|\\$\\{"},
             ),
             "Serve this address.",
-            OneWithin("listening on", listening.covers, "any port of its parent's host"),
+            OneWithin("listening on", listening.covers, "its parent's, or a port from 1024 on of its parent's host"),
         ),
         Option(
             "max_body", Size(), "Largest body of a request or a response.", AT_MOST, BODY_BYTES_MAX, "body_bytes_max"

@@ -7,17 +7,9 @@ from typing import Final
 from theater.grants import LINKS
 from theater.grants.comparing import Within
 from theater.grants.declaring import Group, Option
-from theater.grants.shapes import ListOf, Pattern
+from theater.grants.reach import PATHS
 from theater.patterns import paths
 
-_PATHS: Final = ListOf(
-    Pattern(
-        "a path such as /a/b, /a/* or /a/**",
-        paths.check,
-        {"type": "string", "pattern": "^(/|.*\\$\\{)"},
-    ),
-    "a list of paths",
-)
 GRANT: Final = Group(
     LINKS,
     "Link with actors, monitor them, send them exit signals: its family (itself, what spawned it, "
@@ -25,14 +17,14 @@ GRANT: Final = Group(
     (
         Option(
             "allow",
-            _PATHS,
+            PATHS,
             "Further actors it may link with, monitor and send exit signals: `/a/b`, `/a/*`, `/a/**`.",
             Within("links with", paths.covers),
             (),
         ),
         Option(
             "monitor",
-            _PATHS,
+            PATHS,
             "Further actors it may only monitor.",
             Within("monitors of", paths.covers, "what one of its parent's stands for, here or in `allow`", ("allow",)),
             (),

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from theater.grants import TCP
-from theater.grants.comparing import AT_MOST, Each, Same
+from theater.grants.comparing import AT_MOST, Each, Same, Within
 from theater.grants.declaring import Group, Option
 from theater.grants.hostports import LISTEN, connect
+from theater.grants.reach import PATHS
 from theater.grants.shapes import Count, Nested, Path, Size, Time
+from theater.patterns import paths
 
 
 def _file(key: str, wanted: str, doc: str, shown: str = "") -> Option:
@@ -36,14 +38,22 @@ _TLS: Final = Group(
 )
 GRANT: Final = Group(
     TCP,
-    "Connect, listen, hand connections to other actors, and upgrade them to TLS (theater:simple/tcp). Actors that "
-    "hold it may be handed connections, whatever addresses they may use themselves.",
+    "Connect, listen, hand connections to its family (what spawned it, all below it) and to the actors named, and "
+    "upgrade them to TLS (theater:simple/tcp). Actors that hold it may be handed connections, whatever addresses they "
+    "may use themselves.",
     (
         connect(
             "Addresses it may connect to: `db.example.com:5432`, `*.example.com:443`, `10.0.0.0/8:*`, `*:25`. A "
             "name that the guest gives is compared with names, an IP address with addresses and networks."
         ),
         LISTEN,
+        Option(
+            "give",
+            PATHS,
+            "Further actors it may hand connections to: `/a/b`, `/a/*`, `/a/**`.",
+            Within("handing connections to", paths.covers),
+            (),
+        ),
         Option("tls", Nested(_TLS), "What upgrades to TLS use.", Each(), {}),
         Option("max_connections", Count(1, 10_000), "Connections open at one time.", AT_MOST, 64, "connections_max"),
         Option(

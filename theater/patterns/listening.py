@@ -8,6 +8,9 @@ from typing import Final
 from theater.patterns import BadPattern
 from theater.patterns.hosts import port_of
 
+UNPRIVILEGED: Final = 1024
+"""The first port that any program of the host may serve."""
+
 _NAMES: Final = {"localhost": "127.0.0.1", "*": "0.0.0.0"}
 
 
@@ -33,5 +36,6 @@ def check(text: str) -> None:
 
 
 def covers(held: str, asked: str) -> bool:
-    """Whether both are of one host, as it is written: whoever may serve one port of it may serve others."""
-    return held.rpartition(":")[0] == asked.rpartition(":")[0]
+    """Whether both are of one host, as written: who may serve one port of it may serve others without privilege."""
+    (host, _, port), (asked_host, _, asked_port) = held.rpartition(":"), asked.rpartition(":")
+    return host == asked_host and (int(port) == int(asked_port) or int(asked_port) >= UNPRIVILEGED)

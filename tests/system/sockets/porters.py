@@ -17,7 +17,10 @@ name: sockets
 intensity: 100
 period: 10s
 children:
-  - {id: gate, actor: porter.wasm, grants: {tcp: &all {connect: ["127.0.0.1:*"], listen: ["127.0.0.1:*"], tls: *tls}}}
+  - id: gate
+    actor: porter.wasm
+    grants: {tcp: &all {connect: ["127.0.0.1:*"], listen: ["127.0.0.1:*"], tls: *tls, give: [/desk, /full, "/pool/*"]}}
+  - {id: aside, actor: porter.wasm, grants: {tcp: {}}}
   - {id: desk, actor: porter.wasm, grants: {tcp: {tls: *tls}}}
   - {id: full, actor: porter.wasm, grants: {tcp: {connect: ["127.0.0.1:*"], max_connections: 1}}}
   - {id: other, actor: none.wasm, grants: {runtime: {}}}

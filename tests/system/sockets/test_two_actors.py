@@ -73,10 +73,10 @@ def test_a_taker_that_dies_of_it(tree: RunningTree, porter: Porter) -> None:
 
 
 def test_who_may_not_be_given_any(tree: RunningTree, porter: Porter) -> None:
-    """Actors without the grant and actors that do not exist get the same words, paths and nonsense too."""
+    """Actors without the grant, not named in one's own, and nowhere: the same words; paths and nonsense too."""
     id_, peer = porter.pair()
-    other = str(tree.actor("/other").actor_id)
-    for target in (other, "11111111-2222-4333-8444-555555555555", "/desk", "", "x" * 2000):
+    other, aside = str(tree.actor("/other").actor_id), str(tree.actor("/aside").actor_id)
+    for target in (other, aside, "11111111-2222-4333-8444-555555555555", "/desk", "", "x" * 2000):
         assert "is no actor that may be given connections" in porter.refused("transfer", id_, target)
         assert "is no actor that may be given connections" in porter.refused("transfer-async", id_, target)
     porter.ask("send", id_, b"still here")
