@@ -22,7 +22,7 @@ examples = pytest.mark.parametrize("source", SOURCES, ids=lambda it: f"{it.paren
 
 def test_there_are_guests() -> None:
     """Every example directory has a guest."""
-    assert {"hello", "counter", "bank", "nested", "dynamic", "web"} == {it.parent.name for it in SOURCES}
+    assert {"hello", "counter", "bank", "nested", "dynamic", "desk", "web"} == {it.parent.name for it in SOURCES}
 
 
 @examples
