@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.interfaces import family, tcpkit
 from tests.interfaces.bothdoors import DOORS, OWN, Form, forms
-from tests.interfaces.calling import anything
+from tests.interfaces.calling import anything, one_of_those
 from tests.interfaces.living import Actor
 from tests.interfaces.staging import Place
 from tests.interfaces.talkkit import took
@@ -134,18 +134,20 @@ class World:
         found = anything(kind)
         if kind == types.STRING:
             found |= st.sampled_from((*WORDS.get(name, ()), *COMMON)).map(String)
-            told = [each for each in self.seen if isinstance(each, String)]
-            found |= st.sampled_from([String("unknown"), *told])
+            found |= one_of_those(lambda: [String("unknown"), *self._told(String)])
             if name == "address":
-                found |= st.sampled_from(self._addresses).map(String)
+                found |= one_of_those(lambda: list(map(String, self._addresses)))
             if name == "url":
                 paths = ("/", "/headers", "/cut", "/large", "/nonsense", "/redirect", "/a b")
-                found |= st.sampled_from([String(f"http://{self.place.http}{each}") for each in paths])
+                found |= one_of_those(lambda: [String(f"http://{self.place.http}{each}") for each in paths])
         if kind == types.U64:
-            found |= st.sampled_from([each for each in self.seen if isinstance(each, U64)] or [U64(0)])
+            found |= one_of_those(lambda: [U64(0), *self._told(U64)])
         if kind == types.BYTES and is_module:
             found |= st.lists(st.integers(0, 255).map(U8), max_size=3).map(lambda items: List(types.UNIT, tuple(items)))
         return found
+
+    def _told(self, kind: type[Value]) -> list[Value]:
+        return [each for each in self.seen if isinstance(each, kind)]
 
     def learn(self, value: Value) -> None:
         """Remember what was told, and what is in it."""
