@@ -32,12 +32,13 @@ from theater.grants import (
     TIMING,
 )
 from theater.types import Type
-from theater.values import INNER, U8, U64, List, String, Value
+from theater.values import INNER, U8, U64, UNIT, List, String, Value
 from worker.machine_notices import Declined, Rejected, Returned
 
 GUESTS = [(door, number) for door in DOORS for number in range(3)]
 """Which door, and which form of each function. No function has more than three."""
-ENDS = (Returned(b""), Returned(cgrf.encode(String("odd"))), Declined("no"), Rejected("function_not_found", ()))
+RESPONSES = (None, cgrf.encode(UNIT), cgrf.encode(String("odd")))
+ENDS = (*map(Returned, RESPONSES), Declined("no"), Rejected("function_not_found", ()))
 """How a callback may end."""
 SECONDS_MAX = 5.0
 """No call may take longer, whatever it waits for: every limit below is far smaller."""
