@@ -205,7 +205,7 @@ def _call_of_wasi(actor: Impatient, form: Form, data: st.DataObject) -> None:
     try:
         answer = actor.host(form.interface, form.name, *arguments)
     except Trap as trap:
-        assert trap.text and "Error:" not in trap.text, trap
+        assert trap.text and "Error: " not in trap.text, trap
         actor.dies()
     else:
         fits(form, answer)

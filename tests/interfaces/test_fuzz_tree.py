@@ -70,7 +70,7 @@ package = "counter.wasm"
 [[handler]]
 type = "runtime"
 """
-WRONG = re.compile(r"malformed arguments|host function \S+ failed|Traceback|\b[A-Z]\w+(Error|Exception)\b")
+WRONG = re.compile(r"malformed arguments|host function \S+ failed|Traceback \(|\b[A-Z]\w+(Error|Exception): ")
 """Words that only mistakes of ours have."""
 
 
