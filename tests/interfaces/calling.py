@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from hypothesis import strategies as st
@@ -80,6 +81,16 @@ def anything(kind: Type) -> st.SearchStrategy[Value]:
         case types.VALUE:
             return st.sampled_from((values.UNIT, values.U32(1), values.String("x"), values.bytes_of(b"x")))
     raise AssertionError(kind)
+
+
+def one_of_those(found: Callable[[], Sequence[Value]]) -> st.SearchStrategy[Value]:
+    """One of the values there are when it is drawn. What is drawn is a number: that never depends on what happened."""
+
+    def chosen(number: int) -> Value:
+        there = found()
+        return there[number % len(there)]
+
+    return st.integers(0, 255).map(chosen)
 
 
 def _side(kind: Type, is_ok: bool) -> st.SearchStrategy[Value]:

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.interfaces.bothdoors import OWN, WASI, Form, forms
-from tests.interfaces.calling import Host, anything
+from tests.interfaces.calling import Host, anything, one_of_those
 from tests.interfaces.living import Actor, bare
 from tests.interfaces.worlds import GUESTS, SECONDS_MAX, Step, World
 from tests.worker.enginekit import FakeContext
@@ -83,12 +83,14 @@ def _plan(draw: st.DrawFn, interface: str, world: World) -> list[tuple[int, Form
 def act(world: World, what: tuple[int, Form | str], data: st.DataObject) -> None:
     """One step, and whether it went as it must."""
     actor, form = what
-    if actor in world.over:
-        return
     if isinstance(form, str):
-        world.happen(Step(actor, form, number=data.draw(st.integers(0, 20))))
+        number = data.draw(st.integers(0, 20))
+        if actor not in world.over:
+            world.happen(Step(actor, form, number=number))
         return
     arguments = data.draw(world.arguments(actor, form))
+    if actor in world.over:
+        return
     caller = world.actors[actor]
     before = len(caller.host_events)
     try:
@@ -167,9 +169,12 @@ class Impatient(Actor):
 
 def _near(context: FakeContext, kind: types.Type) -> st.SearchStrategy[Value]:
     """A number is often one that the host has given."""
-    service = context.services.get(Resources)
-    known = list(service._found) if service is not None else []
-    return st.sampled_from(known).map(U32) | anything(kind) if kind == types.U32 and known else anything(kind)
+
+    def known() -> list[Value]:
+        service = context.services.get(Resources)
+        return [U32(0), *map(U32, service._found if service is not None else ())]
+
+    return one_of_those(known) | anything(kind) if kind == types.U32 else anything(kind)
 
 
 @pytest.mark.parametrize("interface", WASI)
@@ -200,7 +205,7 @@ def _call_of_wasi(actor: Impatient, form: Form, data: st.DataObject) -> None:
     try:
         answer = actor.host(form.interface, form.name, *arguments)
     except Trap as trap:
-        assert trap.text and "Error:" not in trap.text, trap
+        assert trap.text and "Error: " not in trap.text, trap
         actor.dies()
     else:
         fits(form, answer)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.interfaces import family, tcpkit
 from tests.interfaces.bothdoors import DOORS, OWN, Form, forms
-from tests.interfaces.calling import anything
+from tests.interfaces.calling import anything, one_of_those
 from tests.interfaces.living import Actor
 from tests.interfaces.staging import Place
 from tests.interfaces.talkkit import took
@@ -32,12 +32,13 @@ from theater.grants import (
     TIMING,
 )
 from theater.types import Type
-from theater.values import INNER, U8, U64, List, String, Value
+from theater.values import INNER, U8, U64, UNIT, List, String, Value
 from worker.machine_notices import Declined, Rejected, Returned
 
 GUESTS = [(door, number) for door in DOORS for number in range(3)]
 """Which door, and which form of each function. No function has more than three."""
-ENDS = (Returned(b""), Returned(cgrf.encode(String("odd"))), Declined("no"), Rejected("function_not_found", ()))
+RESPONSES = (None, cgrf.encode(UNIT), cgrf.encode(String("odd")))
+ENDS = (*map(Returned, RESPONSES), Declined("no"), Rejected("function_not_found", ()))
 """How a callback may end."""
 SECONDS_MAX = 5.0
 """No call may take longer, whatever it waits for: every limit below is far smaller."""
@@ -134,18 +135,20 @@ class World:
         found = anything(kind)
         if kind == types.STRING:
             found |= st.sampled_from((*WORDS.get(name, ()), *COMMON)).map(String)
-            told = [each for each in self.seen if isinstance(each, String)]
-            found |= st.sampled_from([String("unknown"), *told])
+            found |= one_of_those(lambda: [String("unknown"), *self._told(String)])
             if name == "address":
-                found |= st.sampled_from(self._addresses).map(String)
+                found |= one_of_those(lambda: list(map(String, self._addresses)))
             if name == "url":
                 paths = ("/", "/headers", "/cut", "/large", "/nonsense", "/redirect", "/a b")
-                found |= st.sampled_from([String(f"http://{self.place.http}{each}") for each in paths])
+                found |= one_of_those(lambda: [String(f"http://{self.place.http}{each}") for each in paths])
         if kind == types.U64:
-            found |= st.sampled_from([each for each in self.seen if isinstance(each, U64)] or [U64(0)])
+            found |= one_of_those(lambda: [U64(0), *self._told(U64)])
         if kind == types.BYTES and is_module:
             found |= st.lists(st.integers(0, 255).map(U8), max_size=3).map(lambda items: List(types.UNIT, tuple(items)))
         return found
+
+    def _told(self, kind: type[Value]) -> list[Value]:
+        return [each for each in self.seen if isinstance(each, kind)]
 
     def learn(self, value: Value) -> None:
         """Remember what was told, and what is in it."""
