@@ -1,4 +1,4 @@
-"""One other actor, as a worker reaches it: a socket to its present worker, and the letters under way there.
+"""One other actor, as a worker reaches it: the way to its present worker, and the letters under way there.
 
 Letters arrive in the order they were handed in. Those that were refused because the actor has moved to another worker
 (an update) are held, and sent there before any later one. Nothing else is ever sent twice.
@@ -6,7 +6,6 @@ Letters arrive in the order they were handed in. Those that were refused because
 
 from __future__ import annotations
 
-import select
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -17,9 +16,8 @@ from zmq.backend import Socket as _Core
 from proto import operation
 from proto.envelope import WireError
 from theater.errors import ActorError, ChannelClosed, Moved, from_wire
+from worker.connections import Connections
 from worker.letters import Letter
-
-RECONNECT_MS: Final = 5
 
 _NO_WAIT: Final = int(zmq.NOBLOCK)
 _MORE_FOLLOWS: Final = int(zmq.SNDMORE | zmq.NOBLOCK)
@@ -47,15 +45,17 @@ class Where(msgspec.Struct, frozen=True):
 class Peer:
     """Only with the lock of ``Peers`` held, but for ``poll``."""
 
-    def __init__(self, context: Any, identities: Iterator[bytes], numbers: Iterator[int], bell: int) -> None:
-        self._context = context
-        self._identities = identities
+    def __init__(self, connections: Connections, numbers: Iterator[int], where: Where) -> None:
+        self._connections = connections
         self._numbers = numbers
-        self._bell = bell
         self._socket: Any = None
-        self._poller = select.poll()
-        self.where: Where
+        """None while nothing is sent: it is opened on demand."""
+        self._poller = connections.poller(())
+        self.fd: int | None = None
+        self.where = where
         self.unanswered: dict[int, Letter] = {}
+        self._withdrawn: set[int] = set()
+        """Numbers of the Cancels that are not answered."""
         self.held: list[Letter] = []
         """To be sent once it is known where the actor is now."""
         self.is_moving = False
@@ -70,20 +70,25 @@ class Peer:
         """Letters under way."""
         return len(self.unanswered) + len(self.held)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether all that was sent has been answered: its connection may be closed, and nothing is lost."""
+        return not self.unanswered and not self._withdrawn
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a connection."""
+        return self._socket is not None
+
     def connect(self, where: Where) -> None:
         """Talk to this incarnation from now on; what was held goes there first."""
         self._hang_up(0)
         self.where = where
-        sock = self._context.socket(zmq.DEALER)
-        for option, value in ((zmq.LINGER, 0), (zmq.SNDHWM, 0), (zmq.RCVHWM, 0), (zmq.RECONNECT_IVL, RECONNECT_MS)):
-            sock.setsockopt(option, value)
-        sock.setsockopt(zmq.ROUTING_ID, next(self._identities))
-        sock.connect(where.endpoint)
-        self._socket = sock
-        self._poller = select.poll()
-        self._poller.register(sock.getsockopt(zmq.FD), select.POLLIN)
-        self._poller.register(self._bell, select.POLLIN)
         self.go_on()
+
+    def rest(self) -> None:
+        """Close the connection until it is needed again."""
+        self._hang_up(0)
 
     def go_on(self) -> None:
         """It is known where the actor is: send what was held."""
@@ -109,7 +114,9 @@ class Peer:
         number = next((number for number, each in self.unanswered.items() if each is letter), None)
         if number is not None:
             del self.unanswered[number]
-            _send(self._socket, operation.REQUESTS.encode(operation.Cancel(next(self._numbers), number)), _NO_WAIT)
+            cancel = operation.Cancel(next(self._numbers), number)
+            self._withdrawn.add(cancel.id)
+            _send(self._socket, operation.REQUESTS.encode(cancel), _NO_WAIT)
 
     def read(self) -> None:
         """Take every answer that is there."""
@@ -123,7 +130,9 @@ class Peer:
             except WireError:
                 continue
             letter = self.unanswered.pop(answer.id, None)
-            if letter is not None:
+            if letter is None:
+                self._withdrawn.discard(answer.id)
+            else:
                 self._answered(letter, answer, frames)
 
     def move(self) -> None:
@@ -155,11 +164,24 @@ class Peer:
         self._hang_up(linger_ms if self.unanswered else 0)
 
     def _send(self, letter: Letter) -> None:
+        try:
+            self._open()
+        except ActorError as error:
+            letter.end(error=error)
+            return
         number = next(self._numbers)
         self.unanswered[number] = letter
         header = operation.REQUESTS.encode(letter.make(number, self.where.incarnation))
         _send(self._socket, header, _MORE_FOLLOWS)
         _send(self._socket, letter.body, _NO_WAIT)
+
+    def _open(self) -> None:
+        if self._socket is not None:
+            self._connections.used(self)
+            return
+        self._socket = self._connections.open(self, self.where.endpoint)
+        self.fd = self._socket.getsockopt(zmq.FD)
+        self._poller = self._connections.poller((self,))
 
     def _answered(self, letter: Letter, answer: Any, frames: list[bytes]) -> None:
         if isinstance(answer, operation.Returned):
@@ -173,4 +195,7 @@ class Peer:
     def _hang_up(self, linger_ms: int) -> None:
         if self._socket is not None:
             self._socket.close(linger_ms)
-            self._socket = None
+            self._socket = self.fd = None
+            self._withdrawn.clear()
+            self._poller = self._connections.poller(())
+            self._connections.closed(self)

@@ -78,10 +78,23 @@ class Peers:
         elif not asking.arguments.get("again"):
             keeps = self._check_reach(asking, actors[0], target)
         lives = [life for actor in actors if (life := _serving(actor)) is not None]
-        if lives:
-            asking.answer({"peers": [self._told(asking.life, life) for life in lives], "keeps": keeps})
-        else:
+        if not lives:
             self._wait(asking, actors[0])
+        elif len(actors) == 1:
+            asking.answer({"peers": [self._told(asking.life, lives[0])], "keeps": keeps})
+        else:
+            asking.answer({"peers": [self._member(asking.life, actor) for actor in actors], "keeps": keeps})
+
+    def _member(self, asker: Life, actor: Actor) -> dict[str, Any]:
+        """Where one of a group is: without endpoint if it has no life, so that what is sent to it is a dead letter.
+
+        One that is being updated is where it was: it sends on what comes.
+        """
+        life = actor.life
+        if life is not None and life.is_alive and life.init_sent:
+            return self._told(asker, life)
+        none = {"incarnation": 0, "endpoint": "", "routing": b"", "package": ""}
+        return {"actor_id": actor.id, "path": actor.path} | none
 
     def _meant(self, asking: Asking, target: str, everyone: bool) -> list[Actor]:
         """The actors that a path, id or name means: one, or all of a broadcast group.

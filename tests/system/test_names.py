@@ -212,6 +212,38 @@ def test_a_member_without_room_keeps_nobody_waiting(talk: Talk) -> None:
     full.wait_notes(*(f"send {number}" for number in range(20)))
 
 
+def test_a_member_that_is_down_is_in_nobodys_way(talk: Talk, tree: RunningTree) -> None:
+    """What it would have got is a dead letter; the others get it."""
+    down, first, second, sender = Talker(tree, "/late"), talk.talker(), talk.talker(), talk.talker()
+    name = down.id
+    for member in (first, down, second):
+        member.ask("join", "g-down", "broadcast")
+    kill(down)
+    down.actor.monitor()
+    sender.ask("send", "g-down", "hello")
+
+    for member in (first, second):
+        member.wait_notes("send hello")
+    assert talk.wait_letters(name, 1)[-1].message == b"hello"
+
+
+def test_more_actors_than_connections(talk: Talk, tree: RunningTree) -> None:
+    """With 64 open files one has 16: a group of 20 gets everything, and a channel from before is as it was."""
+    tight, side = Talker(tree, "/tight"), talk.talker()
+    members = [talk.talker() for _ in range(20)]
+    for member in members:
+        member.ask("join", "g-many", "broadcast")
+    channel = tight.ask("open", side.path, "hi")
+    for text in ("one", "two"):
+        tight.ask("send", "g-many", text)
+    tight.ask("say", channel, "still here")
+    tight.ask("close", channel)
+
+    for member in members:
+        member.wait_notes("send one", "send two")
+    side.wait_notes(f"open {channel} hi", f"said {channel} still here", f"closed {channel}")
+
+
 def test_a_member_is_not_given_its_own_question(talk: Talk) -> None:
     """Its turn is another's; alone, it would wait for itself."""
     a, b = talk.talker(), talk.talker()

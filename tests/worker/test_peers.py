@@ -18,6 +18,7 @@ from theater.errors import (
     ActorError,
     ChannelClosed,
     HandlerError,
+    LimitExceeded,
     MailboxFull,
     NotFound,
     OperationTimeout,
@@ -79,7 +80,9 @@ class World:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.context: zmq.Context[Any] = zmq.Context()
-        self.present: dict[str, Other] = {}
+        self.present: dict[str, Any] = {}
+        self.group: list[str] = []
+        """Whom the name ``group`` means."""
         self.asked: list[dict[str, Any]] = []
         self.holds_answers = False
         self.held: list[control.Ask] = []
@@ -145,6 +148,10 @@ class World:
             threading.Thread(target=self._answer, args=(ask,)).start()  # the post thread is another one
 
     def _answer(self, ask: control.Ask) -> None:
+        if ask.arguments["target"] == "group":
+            found = [self.present[each].where for each in self.group]
+            self.asks.answer(control.Answered(ask.id, {"peers": found, "keeps": False}), [])
+            return
         other = self.present.get(ask.arguments["target"].lstrip("/"))
         if other is None:
             self.asks.answer(control.Refused(ask.id, "not_found", (ask.arguments["target"],)), [])
@@ -394,3 +401,136 @@ def test_an_answer_taken_by_the_other_thread_is_noticed(world: World, monkeypatc
 
     assert world.peers.exchange(peer, asked, Deadline(10_000)) == b"2"
     assert time.monotonic() - began < 5
+
+
+# -- more actors than connections ------------------------------------------------------------------------------------
+
+
+def test_what_rests_makes_room_and_is_connected_again(world: World) -> None:
+    """Twelve others over three connections: each gets everything, in order, twice."""
+    world.peers.connections.kept = 3
+    others = [world.other(f"b{number}") for number in range(12)]
+    peers = [world.find(f"b{number}") for number in range(12)]
+    for body in (b"1", b"2"):
+        for peer, other in zip(peers, others, strict=True):
+            (sent,) = post_to(world, peer, body)
+            assert other.bodies(1) == [body]
+            wait_idle(world, peer)
+            assert sent.error is None
+        assert len(list(world.peers.connections)) == 3
+
+
+def test_what_is_in_use_is_never_closed(world: World) -> None:
+    """Letters under way hold their connections, however many; those that rest later are closed."""
+    world.peers.connections.kept = 3
+    others = [world.other(f"b{number}") for number in range(8)]
+    peers = [world.find(f"b{number}") for number in range(8)]
+    sent = [post_to(world, peer, b"x")[0] for peer in peers]
+    assert len(list(world.peers.connections)) == 8
+    assert [other.bodies(1) for other in others] == [[b"x"]] * 8
+    world.until(lambda: all(each.is_over for each in sent), "the answers")
+
+    assert [each.error for each in sent] == [None] * 8
+    world.until(lambda: len(list(world.peers.connections)) == 3, "the surplus to be closed")
+
+
+def test_finding_many_loses_none_of_them(world: World) -> None:
+    """A group is found before anything is sent: nobody found early is forgotten for one found late."""
+    world.peers.connections.kept = 2
+    for number in range(6):
+        world.other(f"b{number}")
+    world.group = [f"b{number}" for number in range(6)]
+    peers = world.peers.find("group", GRANT, Deadline(1000), everyone=True)
+    sent = [post_to(world, peer, b"x")[0] for peer in peers]
+
+    assert [world.present[each].bodies(1) for each in world.group] == [[b"x"]] * 6
+    world.until(lambda: all(each.is_over for each in sent), "the answers")
+
+
+def test_as_many_as_a_group_has(world: World) -> None:
+    """A thousand members over 256 connections: one after the other makes room."""
+    b = world.other()
+    for number in range(1000):
+        world.group.append(f"b{number}")
+        world.present[f"b{number}"] = SimpleNamespace(where=b.where | {"actor_id": f"b{number}"})
+    thread = threading.Thread(target=b.bodies, args=(1000,))
+    thread.start()
+    open_max, patience = 0, Deadline(20_000)
+    for peer in world.peers.find("group", GRANT, Deadline(1000), everyone=True):
+        world.peers.pace(patience)
+        post_to(world, peer, b"x")
+        open_max = max(open_max, len(list(world.peers.connections)))
+
+    thread.join()
+    assert open_max == 256
+
+
+def test_one_of_a_group_that_has_ended_is_one_of_a_group(world: World) -> None:
+    """Letters to it fail with its cause, those to the others do not."""
+    world.group = ["b0", "b1"]
+    world.other("b0")
+    gone = world.other("b1")
+    world.ended(gone, KILLED)
+    alive, dead = world.peers.find("group", GRANT, Deadline(1000), everyone=True)
+    post_to(world, alive, b"x")
+
+    assert world.present["b0"].bodies(1) == [b"x"]
+    with pytest.raises(ChannelClosed):
+        post_to(world, dead, b"x")
+
+
+def test_the_last_connection_is_waited_for(world: World) -> None:
+    """As many as open files allow: a letter waits for one to rest, in its time."""
+    world.peers.connections.most = world.peers.connections.kept = 1
+    b, c = world.other("b"), world.other("c")
+    post_to(world, world.find("b"), b"1")
+    with pytest.raises(LimitExceeded):
+        post_to(world, world.find("c"), b"2", 20)
+    thread = threading.Thread(target=b.bodies, args=(1,))
+    thread.start()
+    post_to(world, world.find("c"), b"3", 5000)
+
+    assert c.bodies(1) == [b"3"]
+    thread.join()
+
+
+def test_a_pace_is_no_longer_than_the_patience(world: World) -> None:
+    """While all connections are in use the next letter waits for one to rest, and goes out all the same."""
+    world.peers.connections.kept = 1
+    world.other("b")
+    c = world.other("c")
+    post_to(world, world.find("b"), b"1")
+    world.peers.pace(Deadline(20))
+    post_to(world, world.find("c"), b"2")
+
+    assert c.bodies(1) == [b"2"]
+
+
+def test_a_withdrawn_letter_holds_the_connection(world: World) -> None:
+    """Until the other side has seen that it is taken back."""
+    b = world.other()
+    with pytest.raises(OperationTimeout):
+        world.peers.exchange(world.find(), letter(b"x"), Deadline(20))
+    assert not world.find().is_idle
+    b.take()
+    identity, cancel, _ = b.take()
+    b.answer(identity, operation.Returned(cancel.id))
+
+    wait_idle(world, world.find())
+
+
+def post_to(world: World, peer: Any, body: bytes, milliseconds: int = 100) -> list[Letter]:
+    sent = letter(body)
+    world.peers.post(peer, sent, 100, Deadline(milliseconds))
+    return [sent]
+
+
+def wait_idle(world: World, peer: Any) -> None:
+    """Read what it answers until all has been, as whoever waits for an answer does."""
+
+    def is_idle() -> bool:
+        with world.peers.lock:
+            peer.read()
+            return bool(peer.is_idle)
+
+    until(is_idle, "the answers", 5)

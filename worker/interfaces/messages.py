@@ -11,7 +11,7 @@ from typing import Final
 
 from proto import operation
 from theater import types
-from theater.errors import ActorError, ChannelClosed, NotFound
+from theater.errors import ActorError, ChannelClosed, MailboxFull, NotFound
 from theater.grants import MESSAGES
 from theater.values import List, String, Value, bytes_of, unit
 from worker.channels import OPEN
@@ -24,6 +24,8 @@ from worker.peers import Deadline
 
 TIMEOUT_MS: Final = 30_000
 WINDOW: Final = 100
+SLICE_MS: Final = 500
+"""A message to a large group goes out in slices, so that not all of it is connected at once; it waits no longer."""
 
 
 class Post:
@@ -54,6 +56,7 @@ class Post:
         """Send what nobody waits for; if it is not delivered, it is a dead letter.
 
         Raises:
+            MailboxFull: there was no room; it is no dead letter.
             ActorError: it could not even be sent.
         """
         context, actor_id = self.context, peer.where.actor_id
@@ -67,11 +70,15 @@ class Post:
 
     def post_to_all(self, peers: Sequence[Peer], body: bytes) -> None:
         """Send to a group. Nobody in it keeps the others waiting: where there is no room, it is a dead letter."""
+        patience = Deadline(SLICE_MS)
         for peer in peers:
+            self.context.peers.pace(patience)
             try:
                 self.post(peer, "send", HANDLE_SEND, body, Deadline(0))
-            except ActorError as error:
+            except MailboxFull as error:
                 self.context.undelivered(peer.where.actor_id, HANDLE_SEND, error.text(), body)
+            except ActorError:
+                pass  # it is a dead letter already
 
 
 def register(context: Context) -> Value:
