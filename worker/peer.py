@@ -15,9 +15,10 @@ from zmq.backend import Socket as _Core
 
 from proto import operation
 from proto.envelope import WireError
+from theater.cause import UPDATED
 from theater.errors import ActorError, ChannelClosed, Moved, from_wire
 from worker.connections import Connections
-from worker.letters import Letter
+from worker.letters import AGAIN, NEVER, Letter
 
 _NO_WAIT: Final = int(zmq.NOBLOCK)
 _MORE_FOLLOWS: Final = int(zmq.SNDMORE | zmq.NOBLOCK)
@@ -84,6 +85,8 @@ class Peer:
         """Talk to this incarnation from now on; what was held goes there first."""
         self._hang_up(0)
         self.where = where
+        for letter in self._pick_held(NEVER):
+            letter.end(error=_updated())
         self.go_on()
 
     def rest(self) -> None:
@@ -136,14 +139,18 @@ class Peer:
                 self._answered(letter, answer, frames)
 
     def move(self) -> None:
-        """The actor has moved: whatever its last worker has not answered was not executed."""
+        """The actor has moved, and its last worker is gone: whatever that has not answered was not executed.
+
+        But a request may have been, without an answer: that is for whoever has sent it to decide.
+        """
         self.is_moving = True
         left = list(self.unanswered.values())
         self.unanswered.clear()
         for letter in left:
-            if not letter.goes_again:
-                letter.end(error=Moved())
-        self.held += [letter for letter in left if letter.goes_again]
+            if letter.goes_again == AGAIN:
+                self.held.append(letter)
+            else:
+                letter.end(error=_updated())
 
     def fail(self, error: ActorError) -> None:
         """Nothing more comes from there."""
@@ -186,11 +193,16 @@ class Peer:
     def _answered(self, letter: Letter, answer: Any, frames: list[bytes]) -> None:
         if isinstance(answer, operation.Returned):
             letter.end(frames[1] if len(frames) > 1 else None)
-        elif answer.kind == Moved.kind and letter.goes_again:
+        elif answer.kind == Moved.kind:
             self.is_moving = True
             self.held.append(letter)
         else:
             letter.end(error=from_wire(answer.kind, answer.data))
+
+    def _pick_held(self, goes_again: str) -> list[Letter]:
+        found = [letter for letter in self.held if letter.goes_again == goes_again]
+        self.held = [letter for letter in self.held if letter.goes_again != goes_again]
+        return found
 
     def _hang_up(self, linger_ms: int) -> None:
         if self._socket is not None:
@@ -199,3 +211,7 @@ class Peer:
             self._withdrawn.clear()
             self._poller = self._connections.poller(())
             self._connections.closed(self)
+
+
+def _updated() -> ChannelClosed:
+    return ChannelClosed({"kind": UPDATED})

@@ -272,6 +272,22 @@ class Peers:
         for hook in self.on_end:
             hook(*life)
 
+    def moved(self, message: control.PeerMoved) -> None:
+        """Another life has taken over from one: letters go there, and conversations with the old one are over.
+
+        Post thread. What it has answered may still come: its end is told later.
+        """
+        life = (message.actor_id, message.incarnation)
+        with self.lock:
+            peer = next((each for each in self._all if _life(each) == life), None)
+            if peer is not None and _is_good(peer):
+                peer.is_moving = True
+                peer.read()
+                self._settle(peer)
+        for hook in self.on_end:
+            hook(*life)
+        self.bell.ring()
+
     def _hears_of_end(self, peer: Peer, message: control.PeerEnded) -> None:
         if message.cause.get("kind") == UPDATED:
             peer.is_moving = True

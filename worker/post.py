@@ -90,6 +90,8 @@ class Post:
             control.Retire: lambda message, bodies: self._feed(n.Retire(Orderer(message.id))),
             control.Expect: lambda message, bodies: self._expect(message),
             control.PeerEnded: self._peer_ended,
+            control.PeerMoved: self._peer_moved,
+            control.TakenOver: self._taken_over,
         }
         self._perform: dict[type, Callable[[Any], None]] = {
             act.Answer: self._answer,
@@ -282,6 +284,15 @@ class Post:
     def _peer_ended(self, message: control.PeerEnded, bodies: list[bytes]) -> None:
         if self._inc.peers is not None:
             self._inc.peers.ended(message)
+
+    def _peer_moved(self, message: control.PeerMoved, bodies: list[bytes]) -> None:
+        if self._inc.peers is not None:
+            self._inc.peers.moved(message)
+
+    def _taken_over(self, message: control.TakenOver, bodies: list[bytes]) -> None:
+        if self._inc.mailbox is not None:
+            for refusal in self._inc.mailbox.taken_over():
+                self._reply(refusal)
 
     def _second_init(self, message: control.Init, bodies: list[bytes]) -> None:
         self._inc.logs.warn("init", "a second Init was ignored")

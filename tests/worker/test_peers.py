@@ -26,7 +26,7 @@ from theater.errors import (
 )
 from worker.alarms import Alarms
 from worker.asks import Asks
-from worker.letters import Letter
+from worker.letters import AGAIN, IF_REFUSED, NEVER, Letter
 from worker.peer import Where
 from worker.peers import Deadline, Peers
 
@@ -98,8 +98,8 @@ class World:
 
     def other(self, actor_id: str = "b", incarnation: int = 1) -> Other:
         """Another actor's present life."""
-        self.present[actor_id] = Other(self, actor_id, incarnation)
-        return self.present[actor_id]
+        other = self.present[actor_id] = Other(self, actor_id, incarnation)
+        return other
 
     def find(self, target: str = "b") -> Any:
         (peer,) = self.peers.find(target, GRANT, Deadline(1000))
@@ -159,7 +159,7 @@ class World:
             self.asks.answer(control.Answered(ask.id, {"peers": [other.where], "keeps": True}), [])
 
 
-def letter(body: bytes, then: Any = None, goes_again: bool = True) -> Letter:
+def letter(body: bytes, then: Any = None, goes_again: str = AGAIN) -> Letter:
     return Letter(lambda number, to: operation.Mail(number, "send", "own", 1, to), body, then, goes_again)
 
 
@@ -273,17 +273,80 @@ def test_an_update_that_comes_to_nothing(world: World) -> None:
     assert b.bodies(1) == [b"1"]
 
 
-def test_what_does_not_go_again_fails(world: World) -> None:
-    """A channel's message is for one life only."""
+def test_what_is_for_one_life_only_fails_when_it_is_over(world: World) -> None:
+    """A channel's message is not for the next worker."""
     b = world.other()
-    once = letter(b"x", goes_again=False)
+    once = letter(b"x", goes_again=NEVER)
     world.peers.post(world.find(), once, 100, Deadline(100))
     identity, request, _ = b.take()
+    world.other(incarnation=2)
     b.answer(identity, operation.Failed(request.id, "moved"))
     world.until(lambda: once.is_over, "the refusal")
 
-    assert once.error is not None
-    assert once.error.kind == "moved"
+    assert once.error == ChannelClosed(UPDATED)
+
+
+def test_what_is_for_one_life_only_goes_there_if_it_lives_on(world: World) -> None:
+    """The update has come to nothing: the channel is still there."""
+    b = world.other()
+    once = letter(b"x", goes_again=NEVER)
+    world.peers.post(world.find(), once, 100, Deadline(100))
+    identity, request, _ = b.take()
+    b.answer(identity, operation.Failed(request.id, "moved"))
+    world.until(lambda: b.socket.poll(1), "the letter to come again")
+
+    assert b.bodies(1) == [b"x"]
+
+
+def test_a_refused_request_goes_to_the_next_worker(world: World) -> None:
+    """It was not executed; its sender waits, and hears nothing of the update."""
+    first = world.other()
+    asked = letter(b"x", goes_again=IF_REFUSED)
+    answers: list[bytes] = []
+    thread = threading.Thread(
+        target=lambda: answers.append(world.peers.exchange(world.find(), asked, Deadline(5000)))
+    )
+    thread.start()
+    identity, request, _ = first.take()
+    second = world.other(incarnation=2)
+    first.answer(identity, operation.Failed(request.id, "moved"))
+    identity, request, body = second.take()
+    second.answer(identity, operation.Returned(request.id), b"there")
+    thread.join()
+
+    assert (request.to, body, answers) == (2, b"x", [b"there"])
+
+
+def test_a_request_without_an_answer_does_not_go_again(world: World) -> None:
+    """It may have been executed: the end of the worker ends it, too."""
+    first = world.other()
+    asked = letter(b"x", goes_again=IF_REFUSED)
+    world.peers.post(world.find(), asked, 100, Deadline(100))
+    first.take()
+    second = world.other(incarnation=2)
+    world.ended(first, UPDATED)
+    world.until(lambda: asked.is_over, "the end")
+
+    assert asked.error == ChannelClosed(UPDATED)
+    assert second.is_silent()
+
+
+def test_who_hears_of_the_update_turns_to_the_next_worker(world: World) -> None:
+    """As soon as the last one has answered everything, and whatever was between the two is over at once."""
+    ends: list[tuple[str, int]] = []
+    world.peers.on_end.append(lambda actor_id, incarnation: ends.append((actor_id, incarnation)))
+    first = world.other()
+    world.post(b"1")
+    second = world.other(incarnation=2)
+    world.peers.moved(control.PeerMoved(*first.life))
+    world.post(b"2")
+    assert ends == [("b", 1)]
+    assert second.is_silent()
+    assert first.bodies(1) == [b"1"]
+    world.until(lambda: second.socket.poll(1), "the next letter")
+
+    assert second.bodies(1) == [b"2"]
+    assert first.is_silent()
 
 
 def test_a_time_out_takes_the_letter_back(world: World) -> None:
