@@ -200,8 +200,7 @@ class Peers:
         why = why_no_name(name)
         if why is not None:
             raise Refusal(why)
-        held = asking.life.actor.spec.grants.get(NAMES)
-        if held is None or not any(covers(pattern, name) for pattern in held.get("allow", ["*"])):
+        if not _may_have(asking.life.actor, name):
             raise PermissionDenied(short_name(NAMES), name[:NAME_CHARS_SHOWN])
         return name
 
@@ -209,12 +208,23 @@ class Peers:
         entry = self._names.entry(asking.arguments["name"])
         asking.answer({"ids": [] if entry is None else [actor.id for actor in entry.members]})
 
+    def on_begin(self, life: Life, goes_on: bool) -> None:
+        """A life begins. One that goes on from a state believes that it has the names it had."""
+        actor = life.actor
+        for name in self._names.begins(actor, goes_on, lambda name: _may_have(actor, name)):
+            self._s.log.warning("name_lost", actor=actor.path, name=name)
+
     # -- ends --------------------------------------------------------------------------------------------------------
 
     def on_end(self, life: Life) -> None:
         """A life has ended: its names go with it only if the actor is gone for good."""
         if self._names.names_of(life.actor):
             self._ends.look(life.actor)
+
+
+def _may_have(actor: Actor, name: str) -> bool:
+    held = actor.spec.grants.get(NAMES)
+    return held is not None and any(covers(pattern, name) for pattern in held.get("allow", ["*"]))
 
 
 def _allowed(grant: str, held: dict[str, Any]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sqlite3
 import tempfile
 import time
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.system import talking
-from tests.system.running import RunningTree, until
+from tests.system.running import RunningTree, is_running, until
 from tests.system.talking import API, Talk, Talker
 from theater.aio import connect as connect_async
 from theater.errors import NotFound
@@ -264,6 +265,69 @@ def test_members_agree_on_the_mode(talk: Talk) -> None:
     assert b.refused("join", "g-mode", "loud") == "expected mode round-robin or broadcast, got 'loud'"
     assert b.refused("name", "g-mode") == "g-mode is taken"
     assert b.refused("leave", "g-mode") == "g-mode is not a name of this actor"
+
+
+# -- names and the supervisor's end ------------------------------------------------------------------------------------
+
+LASTING = """
+version: 1
+name: lasting
+children:
+  - {id: replay, recover: replay, actor: talker.wasm, grants: &grants {message-server: {}, names: {}, rpc: {}}}
+  - {id: last, recover: last, actor: talker.wasm, grants: *grants}
+  - {id: initial, recover: initial, actor: talker.wasm, grants: *grants}
+"""
+
+
+@pytest.fixture
+def lasting(tmp_path: Path) -> Iterator[RunningTree]:
+    """Actors that go on from their history, from their state, and not at all."""
+    home = Path(tempfile.mkdtemp(prefix="th-"))
+    shutil.copy(talking.GUESTS / "talker.wasm", home)
+    running = RunningTree(home, LASTING)
+    yield running
+    running.clean_up()
+    shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.mark.parametrize("is_killed", [True, False], ids=["killed", "stopped"])
+def test_names_outlive_the_supervisor(lasting: RunningTree, is_killed: bool) -> None:
+    """Of actors that go on where they were; one that begins anew has to register again."""
+    for recover in ("replay", "last", "initial"):
+        talker = Talker(lasting, f"/{recover}")
+        talker.ask("name", f"n-{recover}")
+        talker.ask("join", "g-all", "broadcast")
+    Talker(lasting, "/last").ask("name", "n-dropped")
+    Talker(lasting, "/last").ask("unname", "n-dropped")
+    until(lambda: kept(lasting) == 6, "the names to be kept")
+    if is_killed:
+        left = lasting.workers()
+        lasting.process.kill()
+        lasting.process.wait()
+        until(lambda: not any(is_running(pid) for pid in left), "the workers to follow their supervisor")
+        lasting.drop_client()
+    else:
+        lasting.stop()
+    lasting.options = ("--recover",)
+    lasting.start()
+    lasting.wait_up()
+
+    client = lasting.client
+    assert client.whereis("n-replay") == client.actor("/replay").actor_id
+    assert client.whereis("n-last") == client.actor("/last").actor_id
+    assert (client.whereis("n-initial"), client.whereis("n-dropped")) == (None, None)
+    assert len(client.members("g-all")) == 2
+    assert Talker(lasting, "/initial").ask("request", "n-replay", "hello") == "you said hello"
+
+
+def kept(tree: RunningTree) -> int:
+    """How many names are in the store."""
+    db = sqlite3.connect(f"file:{tree.store_dir / 'theater.db'}?mode=ro", uri=True)
+    try:
+        (count,) = db.execute("SELECT count(*) FROM names").fetchone()
+        return int(count)
+    finally:
+        db.close()
 
 
 # -- rpc ---------------------------------------------------------------------------------------------------------------
