@@ -112,10 +112,10 @@ class Peers:
             if known is not None and _is_good(known):
                 return [known]
         arguments = {"target": target, "grant": grant, "everyone": everyone}
-        data, _ = self._asks.ask(FIND, arguments, (), deadline.left_s)
-        found = [msgspec.convert(each, Where) for each in data["peers"]]
+        data, bodies = self._asks.ask(FIND, arguments, (), deadline.left_s)
+        found = msgspec.msgpack.decode(bodies[0], type=list[Where]) if bodies else _places(data)
         with self.lock:
-            peers = [self._meet(where) for where in found] if len(found) == 1 else list(map(self._member, found))
+            peers = list(map(self._member, found)) if bodies else [self._meet(where) for where in found]
             if len(peers) == 1 and data["keeps"] and target in (found[0].actor_id, found[0].path):
                 self._targets[grant, target] = peers[0]
                 if len(self._targets) > TARGETS_MAX:
@@ -457,5 +457,8 @@ def _where(message: Any) -> Where | ActorError:
         return from_wire(message.kind, message.data)
     if "error" in message.data:
         return RootRefusal(message.data["error"])
-    where: Where = msgspec.convert(message.data["peers"][0], Where)
-    return where
+    return _places(message.data)[0]
+
+
+def _places(data: dict[str, Any]) -> list[Where]:
+    return msgspec.convert(data["peers"], list[Where])

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+import msgspec
+
 from proto import control, info
 from supervisor.fleet.asking import Asking, Refusal
 from supervisor.fleet.ends import Ends
@@ -83,7 +85,8 @@ class Peers:
         elif len(actors) == 1:
             asking.answer({"peers": [self._told(asking.life, lives[0])], "keeps": keeps})
         else:
-            asking.answer({"peers": [self._member(asking.life, actor) for actor in actors], "keeps": keeps})
+            members = [self._member(asking.life, actor) for actor in actors]
+            asking.answer({"peers": [], "keeps": keeps}, msgspec.msgpack.encode(members))  # too many for a header
 
     def _member(self, asker: Life, actor: Actor) -> dict[str, Any]:
         """Where one of a group is: without endpoint if it has no life, so that what is sent to it is a dead letter.

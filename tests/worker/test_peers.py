@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 import zmq
 
@@ -150,7 +151,8 @@ class World:
     def _answer(self, ask: control.Ask) -> None:
         if ask.arguments["target"] == "group":
             found = [self.present[each].where for each in self.group]
-            self.asks.answer(control.Answered(ask.id, {"peers": found, "keeps": False}), [])
+            told = msgspec.msgpack.encode(found)
+            self.asks.answer(control.Answered(ask.id, {"peers": [], "keeps": False}), [told])
             return
         other = self.present.get(ask.arguments["target"].lstrip("/"))
         if other is None:
