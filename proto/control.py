@@ -250,6 +250,15 @@ class Retire(Message, tag="retire", frozen=True):
     target: str = ""
 
 
+class TakenOver(Message, tag="taken_over", frozen=True):
+    """The next package has taken over: who waits for an answer that only this life could give waits in vain.
+
+    Not answered. Retire follows.
+    """
+
+    target: str = ""
+
+
 class Expect(Message, tag="expect", frozen=True):
     """Another actor is about to hand a TCP connection over: take it from whoever shows this token (tcp.transfer).
 
@@ -277,6 +286,16 @@ class PeerEnded(Message, tag="peer_ended", frozen=True):
     actor_id: str
     incarnation: int
     cause: dict[str, Any]
+
+
+class PeerMoved(Message, tag="peer_moved", frozen=True):
+    """Another incarnation has taken over from one that this worker was told the endpoint of. Not answered.
+
+    What it has answered is still on its way; PeerEnded follows.
+    """
+
+    actor_id: str
+    incarnation: int
 
 
 # -- client to root ---------------------------------------------------------------------------------------------
@@ -417,9 +436,11 @@ ToWorker = (
     | HandOver
     | TakeBack
     | Retire
+    | TakenOver
     | TakeAgain
     | Expect
     | PeerEnded
+    | PeerMoved
 )
 FromClient = (
     Pause

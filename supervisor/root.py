@@ -139,10 +139,11 @@ class Root:
         services.cgroups = Cgroups(self._log)
         services.recovers = self.options.recovers
         services.register = Register()
-        services.names = Directory()
-        services.register.by_name = services.names.find
         self._refusals = Refusals(self._log)
         services.history = History(services, self._refusals, self.options.retention)
+        services.names = Directory(services.history.name)
+        services.names.remember(services.history.names())
+        services.register.by_name = services.names.find
         services.sockets = Sockets(run_dir.path)
         services.packages = Packages(services.loop, self.options.cache_dir)
         services.spawner = (
@@ -190,6 +191,7 @@ class Root:
         deaths.on_end.append(lambda life: s.loop.call_soon(lambda: subscriptions.on_actor_gone(life.actor)))
         deaths.on_end.append(lambda life: s.loop.call_soon(lambda: _bury(s.register, life.actor)))
         updates.on_switched = [heartbeat.watch, lambda life: self._progress("started", life)]
+        births.on_begun.append(peers.on_begin)
         births.on_started = [heartbeat.watch, families.on_started, lambda life: self._progress("started", life)]
         s.loop.add_socket(s.sockets.control, s.links.on_frames, copy=False)
         s.loop.add_socket(s.sockets.gate, gate.on_frames, copy=False)

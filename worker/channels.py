@@ -55,6 +55,17 @@ class Channels:
         channel.peer = peer
         return self._add(channel)
 
+    def meant_for(self, channel: Channel, peer: Peer) -> None:
+        """Our own offer goes to this incarnation: the first one, or the next if that was updated before it looked."""
+        where = peer.where
+        channel.incarnation, channel.routing = where.incarnation, where.routing
+        self._all[channel.id] = channel
+
+    def accepted(self, channel: Channel) -> bool:
+        """Our own offer was accepted; False if the other side has ended since."""
+        channel.state = OPEN
+        return channel.id in self._all
+
     def offered(self, id: str, actor_id: str, incarnation: int, routing: bytes) -> Channel:
         """Note a channel that another actor offers.
 

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from proto.envelope import Message
 from theater.errors import ActorError
+
+AGAIN: Final = "again"
+"""Sent to the next worker if an update has moved the actor and this was refused, or not answered."""
+IF_REFUSED: Final = "if refused"
+"""Sent to the next worker if it was refused. If it was not answered, it may have been taken."""
+NEVER: Final = "never"
+"""For one incarnation only."""
 
 Make = Callable[[int, int], Message]
 """Writes the request; given its number and the incarnation it is for."""
@@ -17,14 +25,14 @@ class Letter:
     __slots__ = ("body", "error", "goes_again", "is_over", "make", "order", "response", "then")
 
     def __init__(
-        self, make: Make, body: bytes, then: Callable[[Letter], None] | None = None, goes_again: bool = True
+        self, make: Make, body: bytes, then: Callable[[Letter], None] | None = None, goes_again: str = AGAIN
     ) -> None:
         self.make = make
         self.body = body
         self.then = then
         """Told when it is over, by whichever thread learns of it; must not wait."""
         self.goes_again = goes_again
-        """Sent to the next worker if an update has moved the actor before this was executed."""
+        """What an update of the other actor means for it."""
         self.order = 0
         """Where it comes among those for the same actor."""
         self.is_over = False

@@ -16,7 +16,8 @@ import msgspec
 
 from proto import control, operation
 from theater import cgrf, types
-from theater.errors import ActorError, HandlerError, InternalError, from_wire
+from theater.cause import UPDATED
+from theater.errors import ActorError, ChannelClosed, HandlerError, InternalError, from_wire
 from theater.values import Bool, List, Option, Record, String, Tuple, Value
 from worker.channels import OPEN, Channel, Channels
 from worker.desk import Caller
@@ -277,6 +278,16 @@ class Mailbox:
     def cancel(self, id: str) -> None:
         """Let a request go unanswered: who asked is told at once. Guest thread."""
         self._reply(Refuse(self._take(id), "cancelled"))
+
+    def taken_over(self) -> list[Refuse]:
+        """Another package goes on with this actor, and knows nothing of what is outstanding: who asked is told."""
+        left = []
+        for id in list(self._deferred):
+            request = self._deferred.pop(id, None)
+            if request is not None and not request.is_answered:
+                request.is_answered = True
+                left.append(Refuse(Caller(*request.key), ChannelClosed.kind, ({"kind": UPDATED},)))
+        return left
 
     def _take(self, id: str) -> Caller:
         request = self._deferred.pop(id, None)

@@ -63,6 +63,8 @@ class Orders:
             control.TakeAgain: self._take_again,
             control.Expect: self._expect,
             control.PeerEnded: self._peer_ended,
+            control.PeerMoved: self._peer_moved,
+            control.TakenOver: self._taken_over,
         }
 
     def take(self, message: Any, bodies: list[bytes]) -> None:
@@ -115,6 +117,15 @@ class Orders:
     def _peer_ended(self, message: control.PeerEnded, bodies: list[bytes]) -> None:
         if self._inc.peers is not None:
             self._inc.peers.ended(message)
+
+    def _peer_moved(self, message: control.PeerMoved, bodies: list[bytes]) -> None:
+        if self._inc.peers is not None:
+            self._inc.peers.moved(message)
+
+    def _taken_over(self, message: control.TakenOver, bodies: list[bytes]) -> None:
+        if self._inc.mailbox is not None:
+            for refusal in self._inc.mailbox.taken_over():
+                self._perform(refusal)
 
     def _second_init(self, message: control.Init, bodies: list[bytes]) -> None:
         self._inc.logs.warn("init", "a second Init was ignored")

@@ -1,4 +1,4 @@
-"""One other actor, as a worker reaches it: a socket to its present worker, and the letters under way there.
+"""One other actor, as a worker reaches it: the way to its present worker, and the letters under way there.
 
 Letters arrive in the order they were handed in. Those that were refused because the actor has moved to another worker
 (an update) are held, and sent there before any later one. Nothing else is ever sent twice.
@@ -6,20 +6,19 @@ Letters arrive in the order they were handed in. Those that were refused because
 
 from __future__ import annotations
 
-import select
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 import zmq
 
 from proto import operation
 from proto.envelope import WireError
+from theater.cause import UPDATED
 from theater.errors import ActorError, ChannelClosed, Moved, from_wire
-from worker.letters import Letter
+from worker.connections import Connections
+from worker.letters import AGAIN, NEVER, Letter
 from worker.quick import EVENTS, HAS_MORE, MORE_FOLLOWS, NO_WAIT, READABLE, zmq_get, zmq_receive, zmq_send
-
-RECONNECT_MS: Final = 5
 
 
 class Where(msgspec.Struct, frozen=True):
@@ -36,15 +35,17 @@ class Where(msgspec.Struct, frozen=True):
 class Peer:
     """Only with the lock of ``Peers`` held, but for ``poll``."""
 
-    def __init__(self, context: Any, identities: Iterator[bytes], numbers: Iterator[int], bell: int) -> None:
-        self._context = context
-        self._identities = identities
+    def __init__(self, connections: Connections, numbers: Iterator[int], where: Where) -> None:
+        self._connections = connections
         self._numbers = numbers
-        self._bell = bell
         self._socket: Any = None
-        self._poller = select.poll()
-        self.where: Where
+        """None while nothing is sent: it is opened on demand."""
+        self._poller = connections.poller(())
+        self.fd: int | None = None
+        self.where = where
         self.unanswered: dict[int, Letter] = {}
+        self._withdrawn: set[int] = set()
+        """Numbers of the Cancels that are not answered."""
         self.held: list[Letter] = []
         """To be sent once it is known where the actor is now."""
         self.is_moving = False
@@ -69,20 +70,27 @@ class Peer:
         """New letters may go there."""
         return not self.is_over and self.cause is None
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether all that was sent has been answered: its connection may be closed, and nothing is lost."""
+        return not self.unanswered and not self._withdrawn
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a connection."""
+        return self._socket is not None
+
     def connect(self, where: Where) -> None:
         """Talk to this incarnation from now on; what was held goes there first."""
         self._hang_up(0)
         self.where = where
-        sock = self._context.socket(zmq.DEALER)
-        for option, value in ((zmq.LINGER, 0), (zmq.SNDHWM, 0), (zmq.RCVHWM, 0), (zmq.RECONNECT_IVL, RECONNECT_MS)):
-            sock.setsockopt(option, value)
-        sock.setsockopt(zmq.ROUTING_ID, next(self._identities))
-        sock.connect(where.endpoint)
-        self._socket = sock
-        self._poller = select.poll()
-        self._poller.register(sock.getsockopt(zmq.FD), select.POLLIN)
-        self._poller.register(self._bell, select.POLLIN)
+        for letter in self._pick_held(NEVER):
+            letter.end(error=_updated())
         self.go_on()
+
+    def rest(self) -> None:
+        """Close the connection until it is needed again."""
+        self._hang_up(0)
 
     def go_on(self) -> None:
         """It is known where the actor is: send what was held."""
@@ -108,7 +116,9 @@ class Peer:
         number = next((number for number, each in self.unanswered.items() if each is letter), None)
         if number is not None:
             del self.unanswered[number]
-            zmq_send(self._socket, operation.REQUESTS.encode(operation.Cancel(next(self._numbers), number)), NO_WAIT)
+            cancel = operation.Cancel(next(self._numbers), number)
+            self._withdrawn.add(cancel.id)
+            zmq_send(self._socket, operation.REQUESTS.encode(cancel), NO_WAIT)
 
     def read(self) -> None:
         """Take every answer that is there."""
@@ -122,18 +132,24 @@ class Peer:
             except WireError:
                 continue
             letter = self.unanswered.pop(answer.id, None)
-            if letter is not None:
+            if letter is None:
+                self._withdrawn.discard(answer.id)
+            else:
                 self._answered(letter, answer, frames)
 
     def move(self) -> None:
-        """The actor has moved: whatever its last worker has not answered was not executed."""
+        """The actor has moved, and its last worker is gone: whatever that has not answered was not executed.
+
+        But a request may have been, without an answer: that is for whoever has sent it to decide.
+        """
         self.is_moving = True
         left = list(self.unanswered.values())
         self.unanswered.clear()
         for letter in left:
-            if not letter.goes_again:
-                letter.end(error=Moved())
-        self.held += [letter for letter in left if letter.goes_again]
+            if letter.goes_again == AGAIN:
+                self.held.append(letter)
+            else:
+                letter.end(error=_updated())
 
     def fail(self, error: ActorError) -> None:
         """Nothing more comes from there."""
@@ -154,22 +170,47 @@ class Peer:
         self._hang_up(linger_ms if self.unanswered else 0)
 
     def _send(self, letter: Letter) -> None:
+        try:
+            self._open()
+        except ActorError as error:
+            letter.end(error=error)
+            return
         number = next(self._numbers)
         self.unanswered[number] = letter
         header = operation.REQUESTS.encode(letter.make(number, self.where.incarnation))
         zmq_send(self._socket, header, MORE_FOLLOWS)
         zmq_send(self._socket, letter.body, NO_WAIT)
 
+    def _open(self) -> None:
+        if self._socket is not None:
+            self._connections.used(self)
+            return
+        self._socket = self._connections.open(self, self.where.endpoint)
+        self.fd = self._socket.getsockopt(zmq.FD)
+        self._poller = self._connections.poller((self,))
+
     def _answered(self, letter: Letter, answer: Any, frames: list[bytes]) -> None:
         if isinstance(answer, operation.Returned):
             letter.end(frames[1] if len(frames) > 1 else None)
-        elif answer.kind == Moved.kind and letter.goes_again:
+        elif answer.kind == Moved.kind:
             self.is_moving = True
             self.held.append(letter)
         else:
             letter.end(error=from_wire(answer.kind, answer.data))
 
+    def _pick_held(self, goes_again: str) -> list[Letter]:
+        found = [letter for letter in self.held if letter.goes_again == goes_again]
+        self.held = [letter for letter in self.held if letter.goes_again != goes_again]
+        return found
+
     def _hang_up(self, linger_ms: int) -> None:
         if self._socket is not None:
             self._socket.close(linger_ms)
-            self._socket = None
+            self._socket = self.fd = None
+            self._withdrawn.clear()
+            self._poller = self._connections.poller(())
+            self._connections.closed(self)
+
+
+def _updated() -> ChannelClosed:
+    return ChannelClosed({"kind": UPDATED})

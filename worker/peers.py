@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
@@ -31,6 +31,7 @@ from theater.errors import (
 )
 from worker.asks import SHUTTING_DOWN, RootRefusal
 from worker.bell import Bell
+from worker.connections import Connections
 from worker.deadlines import Deadline
 from worker.letters import Letter
 from worker.peer import Peer, Where
@@ -39,8 +40,6 @@ from worker.targets import Ended, Targets
 if TYPE_CHECKING:
     from worker.incarnation import Incarnation
 
-PEERS_MAX: Final = 256
-"""Workers one actor stays connected to; one without letters under way makes room for the next."""
 LAST_WORDS_NS: Final = 3_000_000
 """How long an answer that was sent before a death may still be on its way through our own I/O thread."""
 LOOK_FIRST_NS: Final = 20_000_000
@@ -65,7 +64,7 @@ class Peers:
         self._inc = inc
         self._asks = inc.asks
         self._own_id = inc.init.actor_id
-        self._identities = _identities(routing)
+        self.connections = Connections(inc.desk.context, routing, self.bell.fd)
         self._numbers = count(1)
         self._peers: dict[str, Peer] = {}
         """By id, the life of each that is talked to now."""
@@ -91,10 +90,10 @@ class Peers:
             if known is not None:
                 return [known]
         arguments = {"target": target, "grant": grant, "everyone": everyone}
-        data, _ = self._asks.ask(FIND, arguments, (), deadline.left_s)
-        found = [msgspec.convert(each, Where) for each in data["peers"]]
+        data, bodies = self._asks.ask(FIND, arguments, (), deadline.left_s)
+        found = msgspec.msgpack.decode(bodies[0], type=list[Where]) if bodies else _places(data)
         with self.lock:
-            peers = [self._meet(where) for where in found]
+            peers = list(map(self._member, found)) if bodies else [self._meet(where) for where in found]
             if len(peers) == 1 and data["keeps"] and target in (found[0].actor_id, found[0].path):
                 self._targets.keep(grant, target, peers[0])
         return peers
@@ -144,10 +143,11 @@ class Peers:
         """
         if self.is_self(peer):
             raise UnexpectedError(SELF_CALL)
+        self._await_connection(peer, deadline)
         with self.lock:
             peer.hand_in(letter)
         try:
-            self._wait(peer, lambda: letter.is_over, deadline)
+            self._wait((peer,), peer.poll, lambda: letter.is_over, deadline)
         except ActorError:
             with self.lock:
                 if not letter.is_over:
@@ -171,34 +171,66 @@ class Peers:
             has_room = peer.load < window
         if not has_room:
             self._await_room(peer, window, deadline)
+        self._await_connection(peer, deadline)
         with self.lock:
             peer.hand_in(letter)
+            refused = letter.error
             self._look_later()
-        if letter.error is not None:
-            raise letter.error
+        if refused is not None:
+            raise refused
 
     def _await_room(self, peer: Peer, window: int, deadline: Deadline) -> None:
         if self.is_self(peer):
             raise MailboxFull(window)  # it is the one who would have to read
         try:
-            self._wait(peer, lambda: peer.load < window, deadline)
+            self._wait((peer,), peer.poll, lambda: peer.load < window, deadline)
         except OperationTimeout:
             raise MailboxFull(window) from None
 
-    def _wait(self, peer: Peer, is_done: Callable[[], bool], deadline: Deadline) -> None:
+    def pace(self, patience: Deadline) -> None:
+        """Before each of many letters to many actors: so many connections are in use that one may become free.
+
+        Whatever comes of it, the letter may be sent; the patience is for all of them together. Guest thread.
+        """
+        if patience.left_s > 0:
+            try:
+                self._await_any(self.connections.kept, patience)
+            except ActorError:
+                pass
+
+    def _await_connection(self, peer: Peer, deadline: Deadline) -> None:
+        """Wait until there may be one to that actor; if there is none in time, the letter will say so."""
+        if not peer.is_connected:
+            try:
+                self._await_any(self.connections.most, deadline)
+            except ActorError:
+                pass
+
+    def _await_any(self, limit: int, deadline: Deadline) -> None:
+        with self.lock:
+            if self.connections.has_room(limit):
+                return
+            connected = list(self.connections)
+            poller = self.connections.poller(connected)
+        self._wait(connected, poller.poll, lambda: self.connections.has_room(limit), deadline)
+
+    def _wait(
+        self, peers: Sequence[Peer], poll: Callable[[float], object], is_done: Callable[[], bool], deadline: Deadline
+    ) -> None:
         while True:
             with self.lock:
                 if self._is_closed:
                     raise RootRefusal(SHUTTING_DOWN)
-                peer.read()
-                self._settle(peer)
+                for peer in peers:
+                    peer.read()
+                    self._settle(peer)
                 if is_done():
                     return
             if self._asks.is_released:
                 raise RootRefusal(SHUTTING_DOWN)
             if deadline.left_s <= 0:
                 raise OperationTimeout(deadline.seconds)
-            peer.poll(deadline.left_ms)
+            poll(deadline.left_ms)
             self.bell.silence()
 
     # -- what the root says ------------------------------------------------------------------------------------------
@@ -213,6 +245,22 @@ class Peers:
                 self._hears_of_end(peer, message)
         for hook in self.on_end:
             hook(*life)
+
+    def moved(self, message: control.PeerMoved) -> None:
+        """Another life has taken over from one: letters go there, and conversations with the old one are over.
+
+        Post thread. What it has answered may still come: its end is told later.
+        """
+        life = (message.actor_id, message.incarnation)
+        with self.lock:
+            peer = next((each for each in self._all if each.life == life), None)
+            if peer is not None and peer.is_good:
+                peer.is_moving = True
+                peer.read()
+                self._settle(peer)
+        for hook in self.on_end:
+            hook(*life)
+        self.bell.ring()
 
     def _hears_of_end(self, peer: Peer, message: control.PeerEnded) -> None:
         if message.cause.get("kind") == UPDATED:
@@ -284,6 +332,7 @@ class Peers:
                 for peer in list(self._all):
                     peer.read()
                     self._settle(peer)
+                self.connections.trim()
                 under_way = any(peer.load for peer in self._all)
                 self._looks = under_way
             finally:
@@ -305,19 +354,21 @@ class Peers:
                 peer.is_moving = True  # updated: its last worker still answers what was sent to it
                 self._settle(peer)
             return peer
-        peer = self._new_peer(where)
-        peer.connect(where)
-        return peer
+        return self._new_peer(where)
+
+    def _member(self, where: Where) -> Peer:
+        """One of a group: if it has no life at present, so that letters to it fail, and no others."""
+        cause = self._ended.cause((where.actor_id, where.incarnation))
+        if where.endpoint and cause is None:
+            return self._meet(where)
+        gone = Peer(self.connections, self._numbers, where)
+        gone.cause, gone.is_over = cause, True
+        return gone
 
     def _new_peer(self, where: Where) -> Peer:
         if self._is_closed:
             raise RootRefusal(SHUTTING_DOWN)
-        if len(self._peers) >= PEERS_MAX:
-            idle = next((each for each in self._peers.values() if not each.load and not each.is_asking), None)
-            if idle is not None:
-                self._fail(idle, ChannelClosed())
-        peer = Peer(self._inc.desk.context, self._identities, self._numbers, self.bell.fd)
-        peer.where = where
+        peer = Peer(self.connections, self._numbers, where)
         self._peers[where.actor_id] = peer
         self._all.add(peer)
         return peer
@@ -344,10 +395,11 @@ class Peers:
                     return
                 for peer in self._all:
                     peer.read()
-                busy = next((peer for peer in self._all if peer.unanswered), None)
-            if busy is None:
+                busy = [peer for peer in self.connections if peer.unanswered]
+                poller = self.connections.poller(busy)
+            if not busy:
                 return
-            busy.poll(left * 1000)
+            poller.poll(left * 1000)
             self.bell.silence()
 
     def close(self, linger_ms: int) -> bool:
@@ -356,6 +408,7 @@ class Peers:
             return False
         try:
             self._is_closed = True
+            self.connections.close()
             for peer in self._all:
                 peer.close(linger_ms)
         finally:
@@ -364,9 +417,6 @@ class Peers:
         return True
 
 
-def _identities(routing: bytes) -> Iterator[bytes]:
-    """Names of our connections: they begin with the routing id, which is how others know whom they talk to."""
-    return (routing + number.to_bytes(4, "big") for number in count(1))
 
 
 def _where(message: Any) -> Where | ActorError:
@@ -374,5 +424,8 @@ def _where(message: Any) -> Where | ActorError:
         return from_wire(message.kind, message.data)
     if "error" in message.data:
         return RootRefusal(message.data["error"])
-    where: Where = msgspec.convert(message.data["peers"][0], Where)
-    return where
+    return _places(message.data)[0]
+
+
+def _places(data: dict[str, Any]) -> list[Where]:
+    return msgspec.convert(data["peers"], list[Where])

@@ -22,6 +22,7 @@ from theater.cause import Cause
 from theater.grants import MESSAGES, PROCESS, RPC
 from worker import machine_actions as act
 from worker import machine_notices as n
+from worker.connections import SOCKETS_MAX
 from worker.desk import Desk
 from worker.ending import EXIT_BROKEN
 from worker.engine.errors import StartError
@@ -78,6 +79,7 @@ def run(boot: dict[str, Any], preloaded: Any) -> NoReturn:
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     os.umask(0o077)
     context: zmq.Context[Any] = zmq.Context()
+    context.set(zmq.MAX_SOCKETS, SOCKETS_MAX)
     logs, metrics = Logs(LOGS_PER_SECOND_BEFORE_INIT), Metrics()
     desk = Desk(context, boot["endpoint"], logs, metrics)
     to_root = _connect(context, boot["control"], boot["routing"])

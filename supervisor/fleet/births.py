@@ -37,6 +37,8 @@ class Births:
         self._deaths = deaths
         self._digests: dict[Life, Prepared] = {}
         self.spares = Spares(services)
+        self.on_begun: list[Callable[[Life, bool], None]] = []
+        """Told of a life that was told to begin, and whether it goes on from a state, without ``init``."""
         self.on_started: list[Callable[[Life], None]] = []
 
     def begin(self, actor: Actor, tree: str, ref: Any) -> Life:
@@ -182,6 +184,8 @@ class Births:
             return "gone"
         if life.update is None:
             self._s.history.begin(life, prepared.digest)
+            for hook in self.on_begun:
+                hook(life, init.resume)
         life.init_sent = True
         life.step = "package"
         life.release_resolvers()

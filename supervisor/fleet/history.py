@@ -136,6 +136,14 @@ class History:
         """Forget one; whether it was there."""
         return self._writer.drop_undelivered(number)
 
+    def name(self, actor_id: str, name: str, mode: str | None) -> None:
+        """An actor was given a name, or has lost it."""
+        self._writer.name(actor_id, name, mode)
+
+    def names(self) -> list[tuple[str, str, str]]:
+        """(Actor id, name, mode) of every name that an earlier run has left."""
+        return self._writer.names()
+
     def dead_letters(self, actor: Actor) -> dict[str, int]:
         """Operations of an actor that were set aside, in this run or before: digest -> call event."""
         return self._writer.dead_letters(actor.id)

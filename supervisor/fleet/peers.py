@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+import msgspec
+
 from proto import control, info
 from supervisor.fleet.asking import Asking, Refusal
 from supervisor.fleet.ends import Ends
@@ -77,10 +79,24 @@ class Peers:
         elif not asking.arguments.get("again"):
             keeps = self._check_reach(asking, actors[0], target)
         lives = [life for actor in actors if (life := _serving(actor)) is not None]
-        if lives:
-            asking.answer({"peers": [self._told(asking.life, life) for life in lives], "keeps": keeps})
-        else:
+        if not lives:
             self._wait(asking, actors[0])
+        elif len(actors) == 1:
+            asking.answer({"peers": [self._told(asking.life, lives[0])], "keeps": keeps})
+        else:
+            members = [self._member(asking.life, actor) for actor in actors]
+            asking.answer({"peers": [], "keeps": keeps}, msgspec.msgpack.encode(members))  # too many for a header
+
+    def _member(self, asker: Life, actor: Actor) -> dict[str, Any]:
+        """Where one of a group is: without endpoint if it has no life, so that what is sent to it is a dead letter.
+
+        One that is being updated is where it was: it sends on what comes.
+        """
+        life = actor.life
+        if life is not None and life.is_alive and life.init_sent:
+            return self._told(asker, life)
+        none = {"incarnation": 0, "endpoint": "", "routing": b"", "package": ""}
+        return {"actor_id": actor.id, "path": actor.path} | none
 
     def _meant(self, asking: Asking, target: str, everyone: bool) -> list[Actor]:
         """The actors that a path, id or name means: one, or all of a broadcast group.
@@ -185,14 +201,19 @@ class Peers:
         why = why_no_name(name)
         if why is not None:
             raise Refusal(why)
-        held = asking.life.actor.spec.grants.get(NAMES)
-        if held is None or not any(covers(pattern, name) for pattern in declared(NAMES).of(held)["allow"]):
+        if not _may_have(asking.life.actor, name):
             raise PermissionDenied(short_name(NAMES), name[:NAME_CHARS_SHOWN])
         return name
 
     def _members(self, asking: Asking) -> None:
         entry = self._names.entry(asking.arguments["name"])
         asking.answer({"ids": [] if entry is None else [actor.id for actor in entry.members]})
+
+    def on_begin(self, life: Life, goes_on: bool) -> None:
+        """A life begins. One that goes on from a state believes that it has the names it had."""
+        actor = life.actor
+        for name in self._names.begins(actor, goes_on, lambda name: _may_have(actor, name)):
+            self._s.log.warning("name_lost", actor=actor.path, name=name)
 
     # -- ends --------------------------------------------------------------------------------------------------------
 
@@ -206,6 +227,11 @@ def _held(asking: Asking, grant: str) -> dict[str, Any] | None:
     """All options of the grant by which whoever asks wants to reach somebody; None if it is not held."""
     held = asking.life.actor.spec.grants.get(grant) if grant in (RPC, MESSAGES) else None
     return None if held is None else declared(grant).of(held)
+
+
+def _may_have(actor: Actor, name: str) -> bool:
+    held = actor.spec.grants.get(NAMES)
+    return held is not None and any(covers(pattern, name) for pattern in declared(NAMES).of(held)["allow"])
 
 
 def _serving(actor: Actor) -> Life | None:

@@ -19,6 +19,7 @@ from typing import Any, Final
 from proto import control, info
 from supervisor.fleet.births import Births
 from supervisor.fleet.deaths import Deaths
+from supervisor.fleet.farewells import tell_moved
 from supervisor.fleet.links import Pending
 from supervisor.fleet.lives import RUNNING, Actor, BirthState, Life
 from supervisor.fleet.services import Services
@@ -217,6 +218,8 @@ class Update:
             hook(life)
         self._deliver(life)
         old.release_resolvers()
+        send(self._s.sockets.control, old.routing, control.TO_WORKER.encode(control.TakenOver()))
+        tell_moved(self._s, old)
         self._updates.retire_later(old)
         self._s.log.info("updated", actor=actor.path, incarnation=life.number, package=self._prepared.digest)
         self._done({"incarnation": life.number, "package": self._prepared.digest}, "")

@@ -111,7 +111,7 @@ def _database(db: sqlite3.Connection, directory: str, live: bool) -> Iterator[Fi
 # -- rows --------------------------------------------------------------------------------------------------------------
 
 _STRAY: Final = "SELECT DISTINCT actor FROM {} WHERE actor NOT IN (SELECT id FROM actors)"
-_DROPPED: Final = ("incarnations", "states", "dead_letters", "bases")
+_DROPPED: Final = ("incarnations", "states", "dead_letters", "bases", "names")
 """Tables whose rows mean nothing without their actor."""
 
 

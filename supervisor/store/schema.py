@@ -93,6 +93,13 @@ CREATE TABLE IF NOT EXISTS undelivered (
     reason TEXT NOT NULL,           -- why it was not delivered
     refused_ns INTEGER NOT NULL
 );
+CREATE TABLE IF NOT EXISTS names (
+    actor TEXT NOT NULL,
+    name TEXT NOT NULL,             -- its own, or that of a group it is in
+    mode TEXT NOT NULL,             -- unique, round-robin, broadcast
+    given_ns INTEGER NOT NULL,
+    PRIMARY KEY (actor, name)
+) WITHOUT ROWID;
 """
 
 

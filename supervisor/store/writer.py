@@ -207,6 +207,17 @@ class StoreWriter:
         self._put(Note("DELETE FROM undelivered WHERE number = ?", (number,)))
         return True
 
+    def name(self, actor: str, name: str, mode: str | None) -> None:
+        """Note that an actor was given a name, or a group's (``mode``); None: it has lost it."""
+        if mode is None:
+            self._put(Note("DELETE FROM names WHERE actor = ? AND name = ?", (actor, name)))
+        else:
+            self._put(Note("INSERT OR REPLACE INTO names VALUES (?, ?, ?, ?)", (actor, name, mode, time.time_ns())))
+
+    def names(self) -> list[tuple[str, str, str]]:
+        """Return every (actor, name, mode), the oldest first."""
+        return self._look.execute("SELECT actor, name, mode FROM names ORDER BY given_ns, actor, name").fetchall()
+
     def dead_letters(self, actor: str) -> dict[str, int]:
         """Return an actor's operations that were set aside: digest -> call event."""
         return dict(self._look.execute("SELECT digest, seq FROM dead_letters WHERE actor = ?", (actor,)))

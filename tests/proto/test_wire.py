@@ -52,6 +52,8 @@ GOLDEN = [
         control.PeerEnded("id", 1, {"kind": "completed"}),
         "5448010394aa706565725f656e646564a269640181a46b696e64a9636f6d706c65746564",
     ),
+    (control.TO_WORKER, control.PeerMoved("id", 1), "5448010393aa706565725f6d6f766564a2696401"),
+    (control.TO_WORKER, control.TakenOver(), "5448010392aa74616b656e5f6f766572a0"),
     (control.TO_WORKER, control.Ping(3), "5448010392a470696e6703"),
     (
         control.TO_WORKER,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from supervisor.fleet.asking import Refusal
@@ -53,6 +54,102 @@ def test_what_is_gone_leaves_every_name() -> None:
         directory.forget(one)
 
     assert (directory.names_of(one), directory.entry("n"), directory.entry("g")) == ((), None, None)
+
+
+class Kept:
+    """What the directory has written down: (actor id, name) -> mode."""
+
+    def __init__(self) -> None:
+        self.names: dict[tuple[str, str], str] = {}
+
+    def __call__(self, actor_id: str, name: str, mode: str | None) -> None:
+        if mode is None:
+            self.names.pop((actor_id, name))
+        else:
+            self.names[actor_id, name] = mode
+
+    def directory(self) -> Directory:
+        """A next supervisor's."""
+        directory = Directory(self)
+        directory.remember((actor_id, name, mode) for (actor_id, name), mode in self.names.items())
+        return directory
+
+
+def lasting(number: int = 1) -> Actor:
+    """An actor that may go on from its state."""
+    one = actor(number)
+    one.spec = msgspec.structs.replace(one.spec, recover="last")
+    return one
+
+
+def all_of_them(name: str) -> bool:
+    return True
+
+
+def test_one_that_goes_on_has_its_names_again() -> None:
+    """With the next supervisor, and with this one if it was gone for good."""
+    kept = Kept()
+    directory = kept.directory()
+    for end in ("killed", "gone"):
+        one = lasting()
+        directory.register(one, f"n-{end}")
+        directory.join(one, "g", "round-robin")
+        if end == "killed":
+            directory = kept.directory()
+        else:
+            directory.forget(one)
+        assert directory.find("g") is None
+        again = lasting()
+        assert directory.begins(again, True, all_of_them) == []
+        assert (directory.find(f"n-{end}"), directory.find("g")) == (again, again)
+        assert directory.begins(again, True, all_of_them) == []
+        directory.leave(again, "g")
+
+    assert kept.names == {("id-1", "n-killed"): "unique", ("id-1", "n-gone"): "unique"}
+
+
+def test_one_that_begins_anew_has_none() -> None:
+    """And nothing is kept of them."""
+    kept = Kept()
+    kept.directory().register(lasting(), "n")
+    directory = kept.directory()
+    one = lasting()
+    assert directory.begins(one, False, all_of_them) == []
+
+    assert (directory.names_of(one), kept.names) == ((), {})
+    assert directory.begins(one, True, all_of_them) == []
+    assert directory.names_of(one) == ()
+
+
+def test_nothing_is_kept_of_one_that_always_begins_anew() -> None:
+    """Once it is gone for good."""
+    kept = Kept()
+    directory = kept.directory()
+    directory.register(actor(), "n")
+    assert kept.names == {("id-1", "n"): "unique"}
+    directory.forget(actor())  # another one
+    assert kept.names
+    (one,) = directory.entry("n").members  # type: ignore[union-attr]
+    directory.forget(one)
+
+    assert kept.names == {}
+
+
+def test_names_that_are_lost() -> None:
+    """Taken meanwhile, a group of another kind by now, or not granted any more: they are said, and kept no longer."""
+    kept = Kept()
+    directory = kept.directory()
+    one, other = lasting(1), actor(2)
+    for name in ("taken", "secret", "fine"):
+        directory.register(one, name)
+    directory.join(one, "g", "broadcast")
+    directory.forget(one)
+    directory.register(other, "taken")
+    directory.join(other, "g", "round-robin")
+
+    assert directory.begins(one, True, lambda name: name != "secret") == ["taken", "secret", "g"]
+    assert directory.names_of(one) == ("fine",)
+    assert {name for actor_id, name in kept.names if actor_id == one.id} == {"fine"}
 
 
 def test_names_are_bounded() -> None:

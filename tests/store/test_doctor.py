@@ -236,6 +236,7 @@ def test_events_of_an_actor_that_is_not_known_get_a_path(store: Store, actor: st
         "INSERT INTO states VALUES ('nobody', 1, x'00', NULL)",
         "INSERT INTO dead_letters VALUES ('nobody', 1, '', '', 1, 1)",
         "INSERT INTO bases VALUES ('nobody', 1, x'00', 1)",
+        "INSERT INTO names VALUES ('nobody', 'n', 'unique', 1)",
         "INSERT INTO incarnations VALUES ('nobody', 1, x'00', '', '', 0, 0, 0, NULL)",
     ],
 )

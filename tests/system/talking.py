@@ -48,6 +48,14 @@ children:
     actor: talker.wasm
     recover: replay
     grants: {message-server: {}, names: {}, rpc: {allow: ["/t/*"]}}
+  - id: tight
+    actor: talker.wasm
+    limits: {files: 64}
+    grants: {message-server: {timeout: 5s}, names: {}, rpc: {}}
+  - id: late
+    actor: talker.wasm
+    backoff: {initial: 20s, max: 20s}
+    grants: {message-server: {}, names: {}, rpc: {}}
   - id: shy
     actor: talker.wasm
     grants:

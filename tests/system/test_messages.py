@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -14,7 +15,7 @@ import pytest
 from tests.system import talking
 from tests.system.running import RunningTree, until
 from tests.system.talking import Talk, Talker
-from theater.errors import NotFound
+from theater.errors import ActorError, NotFound
 from theater.values import U32
 
 
@@ -233,6 +234,84 @@ def test_messages_go_on_to_the_next_package(talk: Talk, tree: RunningTree) -> No
     b.wait_notes(*[f"send {number}" for number in [*range(10), *range(10)]])
     assert b.actor.get_status().incarnation == 2
     assert talk.letters(b.path) == []
+
+
+def test_requests_do_not_notice_updates(talk: Talk, tree: RunningTree) -> None:
+    """One after the other, all the time: each has its answer, once."""
+    a, b = talk.talker(), talk.talker()
+    answers = meanwhile(lambda number: a.ask("request", b.path, str(number)), lambda: update(b))
+
+    assert answers == [f"you said {number}" for number in range(len(answers))]
+    assert b.notes() == [f"request {number}" for number in range(len(answers))]
+
+
+def test_offers_of_channels_do_not_notice_updates(talk: Talk, tree: RunningTree) -> None:
+    """Each is accepted, and what is said on the channel arrives, whichever worker it is."""
+    a, b = talk.talker(), talk.talker()
+
+    def converse(number: int) -> str:
+        channel = str(a.ask("open", b.path, str(number)))
+        try:
+            a.ask("say", channel, "hi")
+            a.ask("close", channel)
+        except ActorError as error:  # opened just before the update, which has ended it
+            assert error.text().endswith(f"there is no channel {channel}")
+        return channel
+
+    channels = meanwhile(converse, lambda: update(b))
+    until(lambda: b.notes()[-1] == f"closed {channels[-1]}", "the last one to be closed")
+    notes = b.notes()
+
+    assert [note for note in notes if note.startswith("open")] == [
+        f"open {channel} {number}" for number, channel in enumerate(channels)
+    ]
+    assert sum(note.startswith("said") for note in notes) >= len(channels) - 1
+
+
+def test_what_is_between_two_is_over_with_an_update(pair: tuple[Talker, Talker], tree: RunningTree) -> None:
+    """Who waits for a request that is outstanding, and who has a channel, is told at once."""
+    a, b = pair
+    channel = a.ask("open", b.path, "hello")
+    asked = a.later("request", b.path, "later")
+    (id,) = until(lambda: b.ask("outstanding"), "the request")
+    tree.actor(b.path).update_package(tree.home / "talker.wasm")
+
+    assert asked().text().endswith("Operation channel closed (updated to another package)")
+    a.wait_notes(f"closed {channel}")
+    assert b.ask("outstanding") == []
+    assert b.refused("respond", id, "x") == f"Handler error: there is no outstanding request {id}"
+    assert b.refused("say", channel, "x") == f"Handler error: there is no channel {channel}"
+    assert a.refused("say", channel, "x") == f"Handler error: there is no channel {channel}"
+    assert a.ask("request", b.path, "hello") == "you said hello"
+
+
+def update(talker: Talker) -> None:
+    talker.actor.update_package(talker.tree.home / "talker.wasm")
+
+
+def meanwhile(work: Callable[[int], str], change: Callable[[], None]) -> list[str]:
+    """Do something again and again, before, while and after something else happens; what came of it."""
+    found: list[str] = []
+    failed: list[BaseException] = []
+    is_done = threading.Event()
+
+    def run() -> None:
+        try:
+            while not is_done.is_set():
+                found.append(work(len(found)))
+        except BaseException as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    until(lambda: failed or len(found) > 10, "the first ones")
+    change()
+    so_far = len(found)
+    until(lambda: failed or len(found) > so_far + 10, "those afterwards")
+    is_done.set()
+    thread.join()
+    assert not failed, failed
+    return found
 
 
 # -- requests ----------------------------------------------------------------------------------------------------

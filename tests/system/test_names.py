@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import sqlite3
 import time
 from collections.abc import Iterator
 
 import pytest
 
+from tests.homes import new_home
 from tests.system import talking
-from tests.system.running import RunningTree, until
+from tests.system.running import RunningTree, is_running, running_tree, until
 from tests.system.talking import API, Talk, Talker
 from theater.aio import connect as connect_async
 from theater.errors import NotFound
@@ -206,6 +209,38 @@ def test_a_member_without_room_keeps_nobody_waiting(talk: Talk) -> None:
     full.wait_notes(*(f"send {number}" for number in range(20)))
 
 
+def test_a_member_that_is_down_is_in_nobodys_way(talk: Talk, tree: RunningTree) -> None:
+    """What it would have got is a dead letter; the others get it."""
+    down, first, second, sender = Talker(tree, "/late"), talk.talker(), talk.talker(), talk.talker()
+    name = down.id
+    for member in (first, down, second):
+        member.ask("join", "g-down", "broadcast")
+    kill(down)
+    down.actor.monitor()
+    sender.ask("send", "g-down", "hello")
+
+    for member in (first, second):
+        member.wait_notes("send hello")
+    assert talk.wait_letters(name, 1)[-1].message == b"hello"
+
+
+def test_more_actors_than_connections(talk: Talk, tree: RunningTree) -> None:
+    """With 64 open files one has 16: a group of 20 gets everything, and a channel from before is as it was."""
+    tight, side = Talker(tree, "/tight"), talk.talker()
+    members = [talk.talker() for _ in range(20)]
+    for member in members:
+        member.ask("join", "g-many", "broadcast")
+    channel = tight.ask("open", side.path, "hi")
+    for text in ("one", "two"):
+        tight.ask("send", "g-many", text)
+    tight.ask("say", channel, "still here")
+    tight.ask("close", channel)
+
+    for member in members:
+        member.wait_notes("send one", "send two")
+    side.wait_notes(f"open {channel} hi", f"said {channel} still here", f"closed {channel}")
+
+
 def test_a_member_is_not_given_its_own_question(talk: Talk) -> None:
     """Its turn is another's; alone, it would wait for itself."""
     a, b = talk.talker(), talk.talker()
@@ -226,6 +261,67 @@ def test_members_agree_on_the_mode(talk: Talk) -> None:
     assert b.refused("join", "g-mode", "loud") == "expected mode round-robin or broadcast, got 'loud'"
     assert b.refused("name", "g-mode") == "g-mode is taken"
     assert b.refused("leave", "g-mode") == "g-mode is not a name of this actor"
+
+
+# -- names and the supervisor's end ------------------------------------------------------------------------------------
+
+LASTING = """
+version: 1
+name: lasting
+children:
+  - {id: replay, recover: replay, actor: talker.wasm, grants: &grants {message-server: {}, names: {}, rpc: {}}}
+  - {id: last, recover: last, actor: talker.wasm, grants: *grants}
+  - {id: initial, recover: initial, actor: talker.wasm, grants: *grants}
+"""
+
+
+@pytest.fixture
+def lasting() -> Iterator[RunningTree]:
+    """Actors that go on from their history, from their state, and not at all."""
+    with new_home() as home:
+        shutil.copy(talking.GUESTS / "talker.wasm", home)
+        with running_tree(home, LASTING) as tree:
+            yield tree
+
+
+@pytest.mark.parametrize("is_killed", [True, False], ids=["killed", "stopped"])
+def test_names_outlive_the_supervisor(lasting: RunningTree, is_killed: bool) -> None:
+    """Of actors that go on where they were; one that begins anew has to register again."""
+    for recover in ("replay", "last", "initial"):
+        talker = Talker(lasting, f"/{recover}")
+        talker.ask("name", f"n-{recover}")
+        talker.ask("join", "g-all", "broadcast")
+    Talker(lasting, "/last").ask("name", "n-dropped")
+    Talker(lasting, "/last").ask("unname", "n-dropped")
+    until(lambda: kept(lasting) == 6, "the names to be kept")
+    if is_killed:
+        left = lasting.workers()
+        lasting.process.kill()
+        lasting.process.wait()
+        until(lambda: not any(is_running(pid) for pid in left), "the workers to follow their supervisor")
+        lasting.drop_client()
+    else:
+        lasting.stop()
+    lasting.options = ("--recover",)
+    lasting.start()
+    lasting.wait_up()
+
+    client = lasting.client
+    assert client.whereis("n-replay") == client.actor("/replay").actor_id
+    assert client.whereis("n-last") == client.actor("/last").actor_id
+    assert (client.whereis("n-initial"), client.whereis("n-dropped")) == (None, None)
+    assert len(client.members("g-all")) == 2
+    assert Talker(lasting, "/initial").ask("request", "n-replay", "hello") == "you said hello"
+
+
+def kept(tree: RunningTree) -> int:
+    """How many names are in the store."""
+    db = sqlite3.connect(f"file:{tree.store_dir / 'theater.db'}?mode=ro", uri=True)
+    try:
+        (count,) = db.execute("SELECT count(*) FROM names").fetchone()
+        return int(count)
+    finally:
+        db.close()
 
 
 # -- rpc ---------------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 import zmq
 
@@ -18,6 +19,7 @@ from theater.errors import (
     ActorError,
     ChannelClosed,
     HandlerError,
+    LimitExceeded,
     MailboxFull,
     NotFound,
     OperationTimeout,
@@ -26,7 +28,7 @@ from theater.errors import (
 from worker.alarms import Alarms
 from worker.asks import Asks
 from worker.deadlines import Deadline
-from worker.letters import Letter
+from worker.letters import AGAIN, IF_REFUSED, NEVER, Letter
 from worker.peer import Where
 from worker.peers import Peers
 
@@ -80,7 +82,9 @@ class World:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.context: zmq.Context[Any] = zmq.Context()
-        self.present: dict[str, Other] = {}
+        self.present: dict[str, Any] = {}
+        self.group: list[str] = []
+        """Whom the name ``group`` means."""
         self.asked: list[dict[str, Any]] = []
         self.holds_answers = False
         self.held: list[control.Ask] = []
@@ -96,8 +100,8 @@ class World:
 
     def other(self, actor_id: str = "b", incarnation: int = 1) -> Other:
         """Another actor's present life."""
-        self.present[actor_id] = Other(self, actor_id, incarnation)
-        return self.present[actor_id]
+        other = self.present[actor_id] = Other(self, actor_id, incarnation)
+        return other
 
     def find(self, target: str = "b") -> Any:
         (peer,) = self.peers.find(target, GRANT, Deadline(1000))
@@ -146,6 +150,11 @@ class World:
             threading.Thread(target=self._answer, args=(ask,)).start()  # the post thread is another one
 
     def _answer(self, ask: control.Ask) -> None:
+        if ask.arguments["target"] == "group":
+            found = [self.present[each].where for each in self.group]
+            told = msgspec.msgpack.encode(found)
+            self.asks.answer(control.Answered(ask.id, {"peers": [], "keeps": False}), [told])
+            return
         other = self.present.get(ask.arguments["target"].lstrip("/"))
         if other is None:
             self.asks.answer(control.Refused(ask.id, "not_found", (ask.arguments["target"],)), [])
@@ -153,7 +162,7 @@ class World:
             self.asks.answer(control.Answered(ask.id, {"peers": [other.where], "keeps": True}), [])
 
 
-def letter(body: bytes, then: Any = None, goes_again: bool = True) -> Letter:
+def letter(body: bytes, then: Any = None, goes_again: str = AGAIN) -> Letter:
     return Letter(lambda number, to: operation.Mail(number, "send", "own", 1, to), body, then, goes_again)
 
 
@@ -267,17 +276,80 @@ def test_an_update_that_comes_to_nothing(world: World) -> None:
     assert b.bodies(1) == [b"1"]
 
 
-def test_what_does_not_go_again_fails(world: World) -> None:
-    """A channel's message is for one life only."""
+def test_what_is_for_one_life_only_fails_when_it_is_over(world: World) -> None:
+    """A channel's message is not for the next worker."""
     b = world.other()
-    once = letter(b"x", goes_again=False)
+    once = letter(b"x", goes_again=NEVER)
     world.peers.post(world.find(), once, 100, Deadline(100))
     identity, request, _ = b.take()
+    world.other(incarnation=2)
     b.answer(identity, operation.Failed(request.id, "moved"))
     world.until(lambda: once.is_over, "the refusal")
 
-    assert once.error is not None
-    assert once.error.kind == "moved"
+    assert once.error == ChannelClosed(UPDATED)
+
+
+def test_what_is_for_one_life_only_goes_there_if_it_lives_on(world: World) -> None:
+    """The update has come to nothing: the channel is still there."""
+    b = world.other()
+    once = letter(b"x", goes_again=NEVER)
+    world.peers.post(world.find(), once, 100, Deadline(100))
+    identity, request, _ = b.take()
+    b.answer(identity, operation.Failed(request.id, "moved"))
+    world.until(lambda: b.socket.poll(1), "the letter to come again")
+
+    assert b.bodies(1) == [b"x"]
+
+
+def test_a_refused_request_goes_to_the_next_worker(world: World) -> None:
+    """It was not executed; its sender waits, and hears nothing of the update."""
+    first = world.other()
+    asked = letter(b"x", goes_again=IF_REFUSED)
+    answers: list[bytes] = []
+    thread = threading.Thread(
+        target=lambda: answers.append(world.peers.exchange(world.find(), asked, Deadline(5000)))
+    )
+    thread.start()
+    identity, request, _ = first.take()
+    second = world.other(incarnation=2)
+    first.answer(identity, operation.Failed(request.id, "moved"))
+    identity, request, body = second.take()
+    second.answer(identity, operation.Returned(request.id), b"there")
+    thread.join()
+
+    assert (request.to, body, answers) == (2, b"x", [b"there"])
+
+
+def test_a_request_without_an_answer_does_not_go_again(world: World) -> None:
+    """It may have been executed: the end of the worker ends it, too."""
+    first = world.other()
+    asked = letter(b"x", goes_again=IF_REFUSED)
+    world.peers.post(world.find(), asked, 100, Deadline(100))
+    first.take()
+    second = world.other(incarnation=2)
+    world.ended(first, UPDATED)
+    world.until(lambda: asked.is_over, "the end")
+
+    assert asked.error == ChannelClosed(UPDATED)
+    assert second.is_silent()
+
+
+def test_who_hears_of_the_update_turns_to_the_next_worker(world: World) -> None:
+    """As soon as the last one has answered everything, and whatever was between the two is over at once."""
+    ends: list[tuple[str, int]] = []
+    world.peers.on_end.append(lambda actor_id, incarnation: ends.append((actor_id, incarnation)))
+    first = world.other()
+    world.post(b"1")
+    second = world.other(incarnation=2)
+    world.peers.moved(control.PeerMoved(*first.life))
+    world.post(b"2")
+    assert ends == [("b", 1)]
+    assert second.is_silent()
+    assert first.bodies(1) == [b"1"]
+    world.until(lambda: second.socket.poll(1), "the next letter")
+
+    assert second.bodies(1) == [b"2"]
+    assert first.is_silent()
 
 
 def test_a_time_out_takes_the_letter_back(world: World) -> None:
@@ -395,3 +467,136 @@ def test_an_answer_taken_by_the_other_thread_is_noticed(world: World, monkeypatc
 
     assert world.peers.exchange(peer, asked, Deadline(10_000)) == b"2"
     assert time.monotonic() - began < 5
+
+
+# -- more actors than connections ------------------------------------------------------------------------------------
+
+
+def test_what_rests_makes_room_and_is_connected_again(world: World) -> None:
+    """Twelve others over three connections: each gets everything, in order, twice."""
+    world.peers.connections.kept = 3
+    others = [world.other(f"b{number}") for number in range(12)]
+    peers = [world.find(f"b{number}") for number in range(12)]
+    for body in (b"1", b"2"):
+        for peer, other in zip(peers, others, strict=True):
+            (sent,) = post_to(world, peer, body)
+            assert other.bodies(1) == [body]
+            wait_idle(world, peer)
+            assert sent.error is None
+        assert len(list(world.peers.connections)) == 3
+
+
+def test_what_is_in_use_is_never_closed(world: World) -> None:
+    """Letters under way hold their connections, however many; those that rest later are closed."""
+    world.peers.connections.kept = 3
+    others = [world.other(f"b{number}") for number in range(8)]
+    peers = [world.find(f"b{number}") for number in range(8)]
+    sent = [post_to(world, peer, b"x")[0] for peer in peers]
+    assert len(list(world.peers.connections)) == 8
+    assert [other.bodies(1) for other in others] == [[b"x"]] * 8
+    world.until(lambda: all(each.is_over for each in sent), "the answers")
+
+    assert [each.error for each in sent] == [None] * 8
+    world.until(lambda: len(list(world.peers.connections)) == 3, "the surplus to be closed")
+
+
+def test_finding_many_loses_none_of_them(world: World) -> None:
+    """A group is found before anything is sent: nobody found early is forgotten for one found late."""
+    world.peers.connections.kept = 2
+    for number in range(6):
+        world.other(f"b{number}")
+    world.group = [f"b{number}" for number in range(6)]
+    peers = world.peers.find("group", GRANT, Deadline(1000), everyone=True)
+    sent = [post_to(world, peer, b"x")[0] for peer in peers]
+
+    assert [world.present[each].bodies(1) for each in world.group] == [[b"x"]] * 6
+    world.until(lambda: all(each.is_over for each in sent), "the answers")
+
+
+def test_as_many_as_a_group_has(world: World) -> None:
+    """A thousand members over 256 connections: one after the other makes room."""
+    b = world.other()
+    for number in range(1000):
+        world.group.append(f"b{number}")
+        world.present[f"b{number}"] = SimpleNamespace(where=b.where | {"actor_id": f"b{number}"})
+    thread = threading.Thread(target=b.bodies, args=(1000,))
+    thread.start()
+    open_max, patience = 0, Deadline(20_000)
+    for peer in world.peers.find("group", GRANT, Deadline(1000), everyone=True):
+        world.peers.pace(patience)
+        post_to(world, peer, b"x")
+        open_max = max(open_max, len(list(world.peers.connections)))
+
+    thread.join()
+    assert open_max == 256
+
+
+def test_one_of_a_group_that_has_ended_is_one_of_a_group(world: World) -> None:
+    """Letters to it fail with its cause, those to the others do not."""
+    world.group = ["b0", "b1"]
+    world.other("b0")
+    gone = world.other("b1")
+    world.ended(gone, KILLED)
+    alive, dead = world.peers.find("group", GRANT, Deadline(1000), everyone=True)
+    post_to(world, alive, b"x")
+
+    assert world.present["b0"].bodies(1) == [b"x"]
+    with pytest.raises(ChannelClosed):
+        post_to(world, dead, b"x")
+
+
+def test_the_last_connection_is_waited_for(world: World) -> None:
+    """As many as open files allow: a letter waits for one to rest, in its time."""
+    world.peers.connections.most = world.peers.connections.kept = 1
+    b, c = world.other("b"), world.other("c")
+    post_to(world, world.find("b"), b"1")
+    with pytest.raises(LimitExceeded):
+        post_to(world, world.find("c"), b"2", 20)
+    thread = threading.Thread(target=b.bodies, args=(1,))
+    thread.start()
+    post_to(world, world.find("c"), b"3", 5000)
+
+    assert c.bodies(1) == [b"3"]
+    thread.join()
+
+
+def test_a_pace_is_no_longer_than_the_patience(world: World) -> None:
+    """While all connections are in use the next letter waits for one to rest, and goes out all the same."""
+    world.peers.connections.kept = 1
+    world.other("b")
+    c = world.other("c")
+    post_to(world, world.find("b"), b"1")
+    world.peers.pace(Deadline(20))
+    post_to(world, world.find("c"), b"2")
+
+    assert c.bodies(1) == [b"2"]
+
+
+def test_a_withdrawn_letter_holds_the_connection(world: World) -> None:
+    """Until the other side has seen that it is taken back."""
+    b = world.other()
+    with pytest.raises(OperationTimeout):
+        world.peers.exchange(world.find(), letter(b"x"), Deadline(20))
+    assert not world.find().is_idle
+    b.take()
+    identity, cancel, _ = b.take()
+    b.answer(identity, operation.Returned(cancel.id))
+
+    wait_idle(world, world.find())
+
+
+def post_to(world: World, peer: Any, body: bytes, milliseconds: int = 100) -> list[Letter]:
+    sent = letter(body)
+    world.peers.post(peer, sent, 100, Deadline(milliseconds))
+    return [sent]
+
+
+def wait_idle(world: World, peer: Any) -> None:
+    """Read what it answers until all has been, as whoever waits for an answer does."""
+
+    def is_idle() -> bool:
+        with world.peers.lock:
+            peer.read()
+            return bool(peer.is_idle)
+
+    until(is_idle, "the answers", 5)

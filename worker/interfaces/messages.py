@@ -10,19 +10,22 @@ from collections.abc import Sequence
 from typing import Final
 
 from proto import operation
+from proto.envelope import Message
 from theater import types
-from theater.errors import ActorError, ChannelClosed, NotFound
+from theater.errors import ActorError, ChannelClosed, MailboxFull, NotFound
 from theater.grants import MESSAGES
 from theater.grants.message_server import GRANT
 from theater.values import List, String, Value, bytes_of, unit
-from worker.channels import OPEN
 from worker.deadlines import Deadline
 from worker.interfaces.context import Context
 from worker.interfaces.registry import Callback, Function, Interface, Refusal, Variant
 from worker.interfaces.sending import GIVEN, STAYS
-from worker.letters import Letter, Make
+from worker.letters import AGAIN, IF_REFUSED, NEVER, Letter, Make
 from worker.mailbox import CLIENT, GUEST_FAILED, HANDLE_MESSAGE, HANDLE_SEND
 from worker.peer import Peer
+
+SLICE_MS: Final = 500
+"""A message to a large group goes out in slices, so that not all of it is connected at once; it waits no longer."""
 
 
 class Post:
@@ -38,11 +41,12 @@ class Post:
         """How long whoever waits for an answer waits."""
         return Deadline(self._timeout_ms)
 
-    def mail(self, kind: str, channel: str = "", timeout_ms: int | None = None) -> Make:
-        """Write a piece of mail."""
+    def mail(self, kind: str, channel: str = "", deadline: Deadline | None = None) -> Make:
+        """Write a piece of mail; with a deadline, one that is answered."""
         sender, incarnation = self.context.actor_id, self.context.incarnation
 
         def make(number: int, to: int) -> operation.Mail:
+            timeout_ms = None if deadline is None else deadline.left_ms
             return operation.Mail(number, kind, sender, incarnation, to, channel, timeout_ms)  # type: ignore[arg-type]
 
         return make
@@ -53,6 +57,7 @@ class Post:
         """Send what nobody waits for; if it is not delivered, it is a dead letter.
 
         Raises:
+            MailboxFull: there was no room; it is no dead letter.
             ActorError: it could not even be sent.
         """
         context, actor_id = self.context, peer.where.actor_id
@@ -61,16 +66,20 @@ class Post:
             if letter.error is not None and letter.error.kind != GUEST_FAILED:
                 context.undelivered(actor_id, function, letter.error.text(), body, channel)
 
-        letter = Letter(self.mail(kind, channel), body, over, goes_again=not channel)
+        letter = Letter(self.mail(kind, channel), body, over, NEVER if channel else AGAIN)
         context.peers.post(peer, letter, self.window, deadline)
 
     def post_to_all(self, peers: Sequence[Peer], body: bytes) -> None:
         """Send to a group. Nobody in it keeps the others waiting: where there is no room, it is a dead letter."""
+        patience = Deadline(SLICE_MS)
         for peer in peers:
+            self.context.peers.pace(patience)
             try:
                 self.post(peer, "send", HANDLE_SEND, body, Deadline(0))
-            except ActorError as error:
+            except MailboxFull as error:
                 self.context.undelivered(peer.where.actor_id, HANDLE_SEND, error.text(), body)
+            except ActorError:
+                pass  # it is a dead letter already
 
 
 def register(context: Context) -> Value:
@@ -101,7 +110,7 @@ def request(context: Context, target: String, message: List) -> Value:
     post = context.service(Post)
     deadline = post.deadline()
     (peer,) = context.peers.find(target.value, MESSAGES, deadline)
-    letter = Letter(post.mail("request", timeout_ms=deadline.left_ms), _octets(message), goes_again=False)
+    letter = Letter(post.mail("request", deadline=deadline), _octets(message), goes_again=IF_REFUSED)
     return bytes_of(context.peers.exchange(peer, letter, deadline))
 
 
@@ -128,9 +137,13 @@ def open_channel(context: Context, target: String, initial: List) -> Value:
     deadline = post.deadline()
     (peer,) = context.peers.find(target.value, MESSAGES, deadline)
     channel = channels.opening(peer)
-    letter = Letter(
-        post.mail("open", channel.id, deadline.left_ms), _octets(initial), goes_again=False
-    )
+    write = post.mail("open", channel.id, deadline)
+
+    def offer(number: int, to: int) -> Message:
+        channels.meant_for(channel, peer)
+        return write(number, to)
+
+    letter = Letter(offer, _octets(initial), goes_again=IF_REFUSED)
     try:
         is_accepted = context.peers.exchange(peer, letter, deadline) == b"\x01"
     except ActorError:
@@ -139,7 +152,8 @@ def open_channel(context: Context, target: String, initial: List) -> Value:
     if not is_accepted:
         channels.drop(channel.id)
         raise Refusal(f"{target.value[:100]} has refused the channel")
-    channel.state = OPEN
+    if not channels.accepted(channel):
+        raise ChannelClosed()
     return String(channel.id)
 
 
@@ -159,7 +173,7 @@ def close_channel(context: Context, id: String) -> Value:
     channels.drop(channel.id)
     assert channel.peer is not None
     try:
-        letter = Letter(post.mail("close", channel.id), b"", goes_again=False)
+        letter = Letter(post.mail("close", channel.id), b"", goes_again=NEVER)
         context.peers.post(channel.peer, letter, post.window + 1, post.deadline())
     except ChannelClosed:
         pass  # the other side has ended, and the channel with it
