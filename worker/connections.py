@@ -6,6 +6,7 @@ that rest make room, the longest unused first, and are opened again when they ar
 
 from __future__ import annotations
 
+import os
 import resource
 import select
 from collections.abc import Iterable, Iterator
@@ -24,7 +25,7 @@ KEPT_MAX: Final = 256
 OPEN_MAX: Final = 2048
 """More than a group has members."""
 FILES_PER_CONNECTION: Final = 4
-"""Two, and as many for all else that opens files."""
+"""Two, and as many for one that is still being closed, and for all else that opens files."""
 SOCKETS_MAX: Final = OPEN_MAX + 16
 """Of the worker's ZeroMQ context."""
 RECONNECT_MS: Final = 5
@@ -43,7 +44,8 @@ class Connections:
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self.most = OPEN_MAX
         if files != resource.RLIM_INFINITY:
-            self.most = max(1, min(OPEN_MAX, files // FILES_PER_CONNECTION))
+            left = files - len(os.listdir("/proc/self/fd"))
+            self.most = max(1, min(OPEN_MAX, left // FILES_PER_CONNECTION))
         self.kept = min(KEPT_MAX, self.most)
 
     def __iter__(self) -> Iterator[Peer]:

@@ -154,6 +154,8 @@ class Peers:
                     if not self._is_closed:
                         peer.withdraw(letter)
                     raise
+        if isinstance(letter.error, OperationTimeout):
+            raise OperationTimeout(deadline.seconds)  # who carries it out was told what was left of that
         if letter.error is not None:
             raise letter.error
         return letter.response or b""

@@ -225,7 +225,7 @@ def test_a_member_that_is_down_is_in_nobodys_way(talk: Talk, tree: RunningTree) 
 
 
 def test_more_actors_than_connections(talk: Talk, tree: RunningTree) -> None:
-    """With 64 open files one has 16: a group of 20 gets everything, and a channel from before is as it was."""
+    """With 64 open files one has fewer than 16: a group of 20 gets everything, and a channel goes on."""
     tight, side = Talker(tree, "/tight"), talk.talker()
     members = [talk.talker() for _ in range(20)]
     for member in members:
