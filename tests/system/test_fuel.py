@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,8 +17,9 @@ import pytest
 from tests.component import wit
 from tests.guests import wat
 from tests.guests.pack import u32
+from tests.homes import new_home
 from tests.system import guests
-from tests.system.running import RunningTree
+from tests.system.running import RunningTree, running_tree
 from tests.system.test_limits import limit_events, limited, usage
 from theater.errors import InternalError, LimitExceeded
 
@@ -53,13 +52,10 @@ def write_all(home: Path) -> None:
 @pytest.fixture(scope="module")
 def tree() -> Iterator[RunningTree]:
     """One actor for each thing to see, and a twin of one that has no limits."""
-    home = Path(tempfile.mkdtemp(prefix="th-"))
-    write_all(home)
-    running = RunningTree(home, TREE)
-    yield running
-    running.stop()
-    running.clean_up()
-    shutil.rmtree(home, ignore_errors=True)
+    with new_home() as home:
+        write_all(home)
+        with running_tree(home, TREE) as tree:
+            yield tree
 
 
 def replay(tree: RunningTree, path: str) -> str:

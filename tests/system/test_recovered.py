@@ -6,7 +6,6 @@ import os
 import random
 import signal
 import socket
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -17,8 +16,9 @@ import pytest
 
 from tests.guests import wat
 from tests.guests.pack import boolean, octets, text, tup, u32, u64, variant
+from tests.homes import new_home
 from tests.system import guests
-from tests.system.running import RunningTree, is_running, until
+from tests.system.running import RunningTree, is_running, running_tree, until
 from tests.system.test_local_interfaces import (
     API,
     PLAIN,
@@ -75,16 +75,14 @@ def told(*does: Any) -> wat.Function:
 @pytest.fixture
 def tree() -> Iterator[RunningTree]:
     """Actors that tick and turn."""
-    home = Path(tempfile.mkdtemp(prefix="th"))
-    guests.write_all(home)
-    (home / "ticking.wasm").write_bytes(ticking(told(*keeps(*BEGINS))))
-    (home / "second.wasm").write_bytes(ticking(told(*keeps(*BEGINS)), count=2))
-    (home / "failing.wasm").write_bytes(ticking(told(*BEGINS, wat.declines("not now")), count=3))
-    (home / "untold.wasm").write_bytes(ticking())
-    running = RunningTree(home, TREE)
-    yield running
-    running.stop()
-    running.clean_up()
+    with new_home() as home:
+        guests.write_all(home)
+        (home / "ticking.wasm").write_bytes(ticking(told(*keeps(*BEGINS))))
+        (home / "second.wasm").write_bytes(ticking(told(*keeps(*BEGINS)), count=2))
+        (home / "failing.wasm").write_bytes(ticking(told(*BEGINS, wat.declines("not now")), count=3))
+        (home / "untold.wasm").write_bytes(ticking())
+        with running_tree(home, TREE) as tree:
+            yield tree
 
 
 def life(tree: RunningTree, path: str) -> list[Any]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
-import tempfile
 import termios
 from collections.abc import Iterator
 from contextlib import suppress
@@ -16,6 +14,7 @@ import pytest
 
 from tests.guests import wat
 from tests.guests.pack import boolean, ok, u32
+from tests.homes import new_home
 from tests.system.running import RunningTree, is_running, until
 from theater.errors import ActorError, UpdatePackageError
 from worker.recovered import HANDLE_RECOVERED
@@ -53,8 +52,8 @@ def guest(name: str, told: wat.Behaviour) -> bytes:
 class Screen:
     """A terminal, and a tree with an actor at it."""
 
-    def __init__(self) -> None:
-        self.home = Path(tempfile.mkdtemp(prefix="th"))
+    def __init__(self, home: Path) -> None:
+        self.home = home
         self.master, self.slave = os.openpty()
         self.original = termios.tcgetattr(self.slave)
         again = wat.returns(ok(u32(1)))
@@ -85,14 +84,14 @@ class Screen:
             self._tree.clean_up()
         os.close(self.master)
         os.close(self.slave)
-        shutil.rmtree(self.home, ignore_errors=True)
 
 
 @pytest.fixture
 def screen() -> Iterator[Screen]:
-    made = Screen()
-    yield made
-    made.close()
+    with new_home() as home:
+        made = Screen(home)
+        yield made
+        made.close()
 
 
 @pytest.mark.parametrize("end", ["trap", "decline", "terminate", "kill", "stop", "terminate in a call"])
