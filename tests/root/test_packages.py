@@ -44,7 +44,8 @@ def run_until(loop: Loop, answers: list[Prepared], count: int) -> None:
 
 
 def helpers() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children() if "worker.prepare" in child.cmdline()]
+    living = [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
+    return [child for child in living if "worker.prepare" in child.cmdline()]
 
 
 def test_good_and_bad_files_are_answered_and_good_ones_remembered(
