@@ -16,12 +16,13 @@ from supervisor.core import notices as note
 from supervisor.fleet import callbacks
 from supervisor.fleet.asking import Asking, Refusal
 from supervisor.fleet.deaths import Deaths
+from supervisor.fleet.declaring import Declared
 from supervisor.fleet.links import Pending
 from supervisor.fleet.lives import Actor, BirthState, Life, family_of
 from supervisor.fleet.passing import pass_connection
 from supervisor.fleet.restarts import restart
 from supervisor.fleet.services import Services
-from supervisor.fleet.spawning import Names, birth_state, child_of, child_spec
+from supervisor.fleet.spawning import Names, birth_state, child_of, child_spec, wish
 from theater.cause import PARENT_GONE, describe
 from theater.errors import PermissionDenied, UnexpectedError
 from theater.grants import SUPERVISOR
@@ -84,6 +85,15 @@ class Families:
     # -- starting -------------------------------------------------------------------------------------------------
 
     def _spawn(self, asking: Asking) -> None:
+        """Have the manifest read, elsewhere; go on when it has been."""
+
+        def read(declared: Declared) -> None:
+            if asking.life.is_alive:
+                self._serve(asking, lambda asking: self._start(asking, declared))
+
+        self._s.declarations.ask(wish(asking), read)
+
+    def _start(self, asking: Asking, declared: Declared) -> None:
         life = asking.life
         parent = life.actor
         if life.stop_by is not None:
@@ -97,7 +107,7 @@ class Families:
         if len(parent.children) >= (CHILDREN_MAX if most is None else most):
             raise Refusal(f"limit children: an actor has at most {CHILDREN_MAX if most is None else most} children")
         self._check_descendants(parent)
-        spec = child_spec(asking)
+        spec = child_spec(asking, declared)
         state = birth_state(asking, spec)
         root = self._family(life)
         names = self._names[root]

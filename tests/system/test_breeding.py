@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -97,3 +98,20 @@ def test_what_is_in_a_file_is_not_told(tree: RunningTree, home: Path) -> None:
     assert "not WebAssembly text" in answer
     assert "hunter2" not in answer
     assert "expected a package below" in spawn(tree, "/p", CHILD.replace("child.wasm", "link.wat"))
+
+
+def test_a_manifest_that_takes_long_to_read_holds_up_only_who_gave_it(tree: RunningTree) -> None:
+    """While the process that reads manifests stands still, the root answers, and learns of ends."""
+    spawn(tree, "/p", CHILD)
+    (reader,) = (each for each in tree.processes() if "supervisor.fleet.declaring" in each.cmdline())
+    reader.suspend()
+    waiting = threading.Thread(target=lambda: spawn(tree, "/p", CHILD))
+    waiting.start()
+    until(lambda: tree.status("/p").operation, "the second spawn to begin")
+
+    assert tree.status("/p/child").state == "idle"
+    tree.actor("/p/child").terminate()
+    until(lambda: tree.status("/p/child").state not in ("idle", "running"), "the child's end")
+    reader.resume()
+    waiting.join(20)
+    assert not waiting.is_alive()

@@ -36,9 +36,9 @@ def parse_manifest(
     """Return the actor a manifest given by a guest declares: TOML text, or a path relative to ``base_dir``.
 
     ``origin`` names the giver in messages. Text and file come from a sandbox, so both are bounded more narrowly
-    than what operators write (limits.GUESTS), and no environment variables are put in. ``package_needed`` False: the guest hands over the
-    package itself, the manifest may name none, or one that is not there. ``within``: the package lies below this
-    directory; nothing is said of what is elsewhere. Raises ConfigError.
+    than what operators write (limits.GUESTS), and no environment variables are put in. ``package_needed`` False: the
+    guest hands over the package itself, the manifest may name none, or one that is not there. ``within``: the package
+    lies below this directory; nothing is said of what is elsewhere. Raises ConfigError.
     """
     loading = Loading({}, within, GUESTS)
     if is_path(text):

@@ -1,8 +1,8 @@
 """Where things are in a TOML text: the standard library's parser tells only values, this lines and columns.
 
-It also finds all keys that occur twice, and stops what would cost the parser too much: deep nesting, long
-keys of many parts, and more keys and values than there may be. It knows just enough TOML to step over values; what it does not understand is left to the
-parser to refuse.
+It also finds all keys that occur twice, and stops what would cost the parser too much: deep nesting, long keys of
+many parts, and more keys and values than there may be. It knows just enough TOML to step over values; what it does not
+understand is left to the parser to refuse.
 """
 
 from __future__ import annotations
