@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-
-import msgspec
 
 from supervisor.fleet.asking import Asking, Refusal
 from supervisor.fleet.declaring import Declared, Wish
 from supervisor.fleet.lives import Actor, BirthState
 from supervisor.fleet.services import Services
-from supervisor.store.packages import keep_bytes
 from theater.actor import ActorSpec
 from theater.config.limits import MANIFEST_TEXT_BYTES_MAX
 from theater.spec import BRUTAL_KILL, INFINITY, ChildSpec
@@ -40,24 +36,16 @@ def wish(asking: Asking) -> Wish:
 
 
 def child_spec(asking: Asking, declared: Declared) -> ActorSpec:
-    """The actor that the manifest declares, with the package that the guest has handed over.
+    """The actor that the manifest declares.
 
     Raises:
         Refusal: the manifest is wrong, or asks for more than the parent holds and passes on.
     """
-    if declared.spec is None:
-        if declared.why:
-            asking.services.log.warning("manifest_refused", actor=asking.life.actor.path, why=declared.why)
-        raise Refusal(declared.refusal)
-    wasm = asking.body("wasm_body")
-    if wasm is None:
+    if declared.spec is not None:
         return declared.spec
-    return msgspec.structs.replace(declared.spec, package=_keep(asking.services, wasm))
-
-
-def _keep(services: Services, wasm: bytes) -> str:
-    """Keep a package handed over as bytes, so that restarts find it; return its path."""
-    return keep_bytes(services.dirs.packages, wasm, hashlib.sha256(wasm).hexdigest() + ".wasm")
+    if declared.why:
+        asking.services.log.warning("manifest_refused", actor=asking.life.actor.path, why=declared.why)
+    raise Refusal(declared.refusal)
 
 
 def birth_state(asking: Asking, spec: ActorSpec) -> BirthState | None:
