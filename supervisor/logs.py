@@ -16,6 +16,8 @@ from typing import Any, TextIO
 
 import structlog
 
+from supervisor.shown import shown
+
 FILE_BYTES_MAX = 16 * 1024 * 1024
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 ACTOR_LINES_PER_S_MAX = 2_000
@@ -172,10 +174,4 @@ def _at_least(number: int) -> Any:
 
 def _printable(logger: Any, method: str, event: dict[str, Any]) -> dict[str, Any]:
     """What a guest says must not steer the terminal: control characters are shown, not sent (JSON does so itself)."""
-    return {key: _shown(value) for key, value in event.items()}
-
-
-def _shown(value: Any) -> Any:
-    if not isinstance(value, str) or value.isprintable():
-        return value
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in value)
+    return {key: shown(value) if isinstance(value, str) else value for key, value in event.items()}

@@ -19,6 +19,7 @@ from supervisor.cgroups import Cgroups
 from supervisor.fleet.births import Births
 from supervisor.fleet.bonds import Bonds
 from supervisor.fleet.deaths import Deaths
+from supervisor.fleet.declarations import Declarations
 from supervisor.fleet.families import Families
 from supervisor.fleet.forest import MAIN, Forest
 from supervisor.fleet.heartbeat import Heartbeat
@@ -146,6 +147,7 @@ class Root:
         services.register.by_name = services.names.find
         services.sockets = Sockets(run_dir.path)
         services.packages = Packages(services.loop, self.options.cache_dir)
+        services.declarations = Declarations(services.loop)
         services.spawner = (
             ZygoteSpawner(services.loop, self._lifeline_in, os.path.join(run_dir.path, "zygote.log"), template)
             if template is not None
@@ -346,6 +348,7 @@ class Root:
         self._spares.close()
         self._refusals.sum_up()
         s.packages.close()
+        s.declarations.close()
         s.spawner.close()
         s.history.close()
         s.sockets.close()

@@ -13,6 +13,7 @@ import msgspec
 from supervisor.cli import exits
 from supervisor.cli.options import add_output, add_run_dir, add_timeout, connected, examples, seconds
 from supervisor.cli.output import form_of, say, show_one, write
+from supervisor.shown import shown_lines
 
 if TYPE_CHECKING:
     from theater.client import Client
@@ -58,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
             return exits.OK
         result = _call(handle, args)
     if args.raw:
-        write(f"{result}\n")
+        write(shown_lines(f"{result}\n"))
     elif result != () or form_of(args.output) != "table":  # people need not be told that there is nothing to tell
         show_one(result, args.output)
     return exits.OK

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from supervisor.cli import exits
 from supervisor.cli.history import History, add_store, opened
 from supervisor.cli.options import add_output, count, examples
-from supervisor.cli.output import BAD, DIM, form_of, paint, plain, say, show, write
+from supervisor.cli.output import BAD, DIM, form_of, one_line, paint, plain, say, show, write
+from supervisor.shown import shown
 
 if TYPE_CHECKING:
     from supervisor.store.reader import StoredActor
@@ -110,8 +111,10 @@ def _show(rows: Iterator[dict[str, Any]], args: argparse.Namespace) -> None:
 
 def _line(row: dict[str, Any]) -> str:
     """One event in one line; no table, for nobody knows how long it gets."""
-    words = f"{row['seq']:>6}  {row['time'][11:23]}  {row['incarnation']}  {row['type']}"
-    return f"{paint(words, DIM)}  {paint(row['what'], BAD if row['kind'] == 'error' else '')}\n"
+    words = f"{row['seq']:>6}  {row['time'][11:23]}  {row['incarnation']}  {shown(row['type'])}"
+    if row["kind"] == "error":
+        return f"{paint(words, DIM)}  {paint(shown(one_line(row['what'])), BAD)}\n"
+    return f"{paint(words, DIM)}  {shown(row['what'])}\n"
 
 
 def _follow(history: History, actor: StoredActor, args: argparse.Namespace) -> None:
@@ -141,7 +144,7 @@ def _flush() -> None:
 def _cause(ended: Any) -> str:
     from theater.cause import describe
 
-    return describe(ended.cause)
+    return one_line(describe(ended.cause))
 
 
 def _actor_row(actor: StoredActor) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from supervisor.cli import exits
 from supervisor.cli.history import HistoryError, add_store, store_dir
 from supervisor.cli.options import add_output, count, examples
 from supervisor.cli.output import BAD, DIM, form_of, one_line, paint, say, show, write
+from supervisor.shown import shown
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 COLOURS = {"warning": "33", "error": BAD, "critical": BAD, "debug": DIM}
@@ -137,10 +138,10 @@ def _show(records: Iterator[dict[str, Any]], args: argparse.Namespace) -> None:
 def _line(record: dict[str, Any]) -> str:
     level = str(record.get("level", ""))
     who, words, told = _in_words(record)
-    rest = " ".join(f"{key}={value}" for key, value in record.items() if key not in KNOWN and key not in told)
+    rest = shown(" ".join(f"{key}={value}" for key, value in record.items() if key not in KNOWN and key not in told))
     time_of_day = str(record.get("timestamp", ""))[11:23]
-    told_whole = f"{words} {paint(rest, DIM) if rest else ''}".rstrip()
-    return f"{paint(time_of_day, DIM)} {paint(level.ljust(7), COLOURS.get(level, ''))}{who} {told_whole}\n"
+    told_whole = f"{shown(words)} {paint(rest, DIM) if rest else ''}".rstrip()
+    return f"{paint(time_of_day, DIM)} {paint(level.ljust(7), COLOURS.get(level, ''))}{shown(who)} {told_whole}\n"
 
 
 def _in_words(record: dict[str, Any]) -> tuple[str, str, tuple[str, ...]]:

@@ -120,8 +120,9 @@ def _perform(module: Any, args: argparse.Namespace) -> int:
         raise
     except (TheaterError, OSError) as error:
         from supervisor.cli.advice import told
+        from supervisor.cli.output import say
 
-        sys.stderr.write(f"theater: {told(error, args)}\n")
+        say(f"theater: {told(error, args)}")
         return exits.code_for(error)
 
 

@@ -1,13 +1,18 @@
-"""Data on standard output, in the form asked for; talk on standard error. Colour and tables are for terminals."""
+"""Data on standard output, in the form asked for; talk on standard error. Colour and tables are for terminals.
+
+All of it goes through ``write`` and ``say``, which let nothing pass that would steer a terminal but what is ours.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 import msgspec
+
+from supervisor.shown import shown, shown_lines
 
 Row = Mapping[str, Any]
 
@@ -18,6 +23,8 @@ DIM: Final = "2"
 DIGESTS: Final = frozenset(("head",))
 """Columns of hashes: a table shows their beginnings, enough to tell two apart; the other forms have all of them."""
 DIGEST_CHARS: Final = 16
+ESCAPE: Final = "\ud9ff"
+"""Stands for the escape character in what we want a terminal to do. No text from elsewhere holds half a pair."""
 LINE_CHARS: Final = 100
 """A value that takes more is indented."""
 
@@ -78,21 +85,17 @@ def paint(text: str, colour: str, stream: Any = None) -> str:
     stream = stream or sys.stdout
     if not colour or not stream.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return text
-    return f"\x1b[{colour}m{text}\x1b[0m"
+    return f"{ESCAPE}[{colour}m{text}{ESCAPE}[0m"
 
 
 def write(text: str) -> None:
     """Write data; what the output's encoding has no characters for becomes escapes."""
-    try:
-        sys.stdout.write(text)
-    except UnicodeEncodeError:
-        encoding = sys.stdout.encoding or "ascii"
-        sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    _write(sys.stdout, text)
 
 
 def say(text: str) -> None:
     """Talk to people."""
-    sys.stderr.write(f"{text}\n")
+    _write(sys.stderr, f"{text}\n")
 
 
 def one_line(text: str) -> str:
@@ -132,8 +135,11 @@ def to_yaml(value: Any) -> str:
     """Encode plain data as YAML."""
     import yaml
 
-    text: str = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, default_flow_style=False)
-    return text
+    def dump(is_readable: bool) -> str:
+        return str(yaml.safe_dump(value, sort_keys=False, allow_unicode=is_readable, default_flow_style=False))
+
+    text = dump(True)
+    return text if shown_lines(text) == text else dump(False)  # which says everything in ASCII
 
 
 def plain(value: Any) -> Any:
@@ -166,7 +172,16 @@ def _cell(value: Any, chars: int | None = None) -> str:
         return f"{value[:chars]}…"
     if isinstance(value, Mapping | list | tuple):
         return to_json(value).decode()
-    return str(value).replace("\n", "\\n")
+    return shown(str(value))
+
+
+def _write(stream: TextIO, text: str) -> None:
+    safe = "\x1b".join(map(shown_lines, text.split(ESCAPE)))
+    try:
+        stream.write(safe)
+    except UnicodeEncodeError:
+        encoding = stream.encoding or "ascii"
+        stream.write(safe.encode(encoding, "backslashreplace").decode(encoding))
 
 
 def _line(cells: Sequence[str], widths: Sequence[int], colours: Mapping[str, str] | None = None) -> str:

@@ -9,6 +9,7 @@ from unicodedata import combining, east_asian_width
 
 from supervisor.cli.nodes import UNWELL, Node
 from supervisor.cli.output import BAD, DIM, GOOD, paint, size
+from supervisor.shown import shown
 
 PATH_MIN: Final = 16
 PATH_PART: Final = 3
@@ -66,7 +67,7 @@ def _headline(tree: dict[str, Any], rows: Sequence[Node], hidden: int) -> str:
         return sum(row[field] or 0 for row in rows)
 
     words = [
-        f"{tree['name']}: {tree['state']}",
+        shown(f"{tree['name']}: {tree['state']}"),
         "1 actor" if len(rows) == 1 else f"{len(rows)} actors",
         f"cpu {_one_digit(total('cpu_percent'))}%",
         f"memory {size(total('memory'))}",
@@ -84,7 +85,7 @@ def _heading() -> list[str]:
 
 def _cell(row: Node, field: str, say: Callable[[Any], str]) -> str:
     value = row[field]
-    text = "-" if value is None else say(value)
+    text = "-" if value is None else shown(say(value))
     return f"{text}?" if field == "state" and row["answers"] is False else text
 
 

@@ -10,7 +10,8 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from supervisor.cli.output import one_line
+from supervisor.cli.output import one_line, say
+from supervisor.shown import shown_lines
 
 if TYPE_CHECKING:
     from supervisor.fleet.lives import Life
@@ -61,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         tree = load_tree(args.tree)
     except ConfigError as error:
-        print(error, file=sys.stderr)
+        say(str(error))
         return CONFIGURATION
     return _detach(args) if args.detach else _foreground(args, tree)
 
@@ -84,7 +85,7 @@ def _foreground(args: argparse.Namespace, tree: TreeConfig) -> int:
     try:
         outcome = root.run()
     except (RunDirError, ResourceError, StoreError, OSError, ValueError) as error:
-        print(f"theater: cannot start: {error}", file=sys.stderr)
+        say(f"theater: cannot start: {error}")
         return FAILED
     finally:
         progress.close()
@@ -115,20 +116,20 @@ def _conclude(outcome: Outcome, told: bool) -> int:
     """Say how it ended; the failures of a start only if the progress lines have not told them."""
     if not outcome.started:
         for line in dict.fromkeys(outcome.failures) if not told else ():
-            print(f"theater: {one_line(line)}", file=sys.stderr)
+            say(f"theater: {one_line(line)}")
         if outcome.failures:
-            print("theater: the tree did not start", file=sys.stderr)
+            say("theater: the tree did not start")
             return FAILED
         if outcome.reason != "shutdown":
-            print(f"theater: the tree did not start: {outcome.reason}", file=sys.stderr)
+            say(f"theater: the tree did not start: {outcome.reason}")
             return FAILED
         return OK
     if outcome.killed:
-        print(f"theater: {outcome.killed} worker(s) had to be killed", file=sys.stderr)
+        say(f"theater: {outcome.killed} worker(s) had to be killed")
         return FAILED
     if outcome.stopped_by_request:
         return OK
-    print(f"theater: the tree has ended: {outcome.reason}", file=sys.stderr)
+    say(f"theater: the tree has ended: {outcome.reason}")
     return FAILED
 
 
@@ -190,7 +191,7 @@ class Progress:
     def _say(self, line: str) -> None:
         if not self._quiet:
             try:
-                print(line, file=sys.stderr, flush=True)
+                say(line)
             except (OSError, ValueError):
                 self._quiet = True  # nobody reads any more; the tree runs on
 
@@ -243,7 +244,7 @@ def _await_ready(process: subprocess.Popen[bytes], ready: str, said: str) -> int
                 text = output.read()
             shown += len(text)
             if text:
-                sys.stderr.write(text.decode("utf-8", "replace"))
+                sys.stderr.write(shown_lines(text.decode("utf-8", "replace")))
             if is_up:
                 return OK
             if code is not None:

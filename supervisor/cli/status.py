@@ -12,7 +12,7 @@ from supervisor.cli import exits
 from supervisor.cli.asking import ask_tree
 from supervisor.cli.nodes import cause_text, is_well, summary, workers
 from supervisor.cli.options import add_output, add_run_dir, connected, examples
-from supervisor.cli.output import BAD, DIM, GOOD, form_of, paint, say, show, size
+from supervisor.cli.output import BAD, DIM, GOOD, form_of, one_line, paint, say, show, size
 
 if TYPE_CHECKING:
     from theater.client import Client
@@ -65,7 +65,7 @@ def _show(data: dict[str, Any], nodes: list[dict[str, Any]], args: argparse.Name
     if form_of(args.output) == "table":
         for row, node in zip(rows, nodes, strict=True):
             if not is_well(node) and row["cause"]:
-                say(f"{row['path']}: {row['cause']}")
+                say(f"{row['path']}: {one_line(row['cause'])}")
         state = data["state"]
         actors = "1 actor" if len(rows) == 1 else f"{len(rows)} actors"
         say(f"{data['name']}: {paint(state, GOOD if state == 'up' else BAD)}, {actors}, pid {data['pid']}")

@@ -17,7 +17,7 @@ from typing import Any, Final
 from supervisor.cli import exits
 from supervisor.cli.gauges import Gauges, Sample
 from supervisor.cli.options import FORMATS, add_run_dir, count, examples, seconds
-from supervisor.cli.output import show, write
+from supervisor.cli.output import ESCAPE, show, write
 from supervisor.cli.screen import frame
 from supervisor.cli.usage import SORTS, rows_of
 from theater.rundir import find
@@ -26,10 +26,10 @@ INTERVAL_S: Final = 1.0
 INTERVAL_MIN_S: Final = 0.1
 FIRST_S: Final = 0.5
 """The first table comes so soon; its rates are of that time."""
-HOME: Final = "\x1b[H"
-CLEAR: Final = "\x1b[H\x1b[2J"
-CLEAR_LINE: Final = "\x1b[K"
-CLEAR_BELOW: Final = "\x1b[J"
+HOME: Final = f"{ESCAPE}[H"
+CLEAR: Final = f"{HOME}{ESCAPE}[2J"
+CLEAR_LINE: Final = f"{ESCAPE}[K"
+CLEAR_BELOW: Final = f"{ESCAPE}[J"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

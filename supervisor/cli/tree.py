@@ -10,7 +10,7 @@ from supervisor.cli import exits
 from supervisor.cli.asking import ask_tree
 from supervisor.cli.nodes import Node, is_well, summary
 from supervisor.cli.options import FORMATS, add_run_dir, examples
-from supervisor.cli.output import BAD, DIM, GOOD, paint, show_one, write
+from supervisor.cli.output import BAD, DIM, GOOD, one_line, paint, show_one, write
 
 LINES = ("├─ ", "└─ ", "│  ", "   ")
 ASCII = ("|- ", "`- ", "|  ", "   ")
@@ -74,7 +74,7 @@ def _says(node: Node) -> str:
     if row["restarts"]:
         words.append(f"restarts {row['restarts']}")
     if row["cause"] and row["pid"] is None:
-        words.append(f"({row['cause']})")
+        words.append(f"({one_line(row['cause'])})")
     return " ".join(words)
 
 

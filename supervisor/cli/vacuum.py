@@ -1,7 +1,8 @@
 """Remove the oldest history of actors, by age, number or size, and give the space back.
 
 What stays verifies from the number and hash of the last event removed. Without bounds, those of the tree file hold
-(`retention`). Works while the tree runs, a little at a time. A chain that is broken is left alone."""
+(`retention`). Works while the tree runs, a little at a time. A chain that is broken is left alone. Without actors,
+packages that the store keeps and nothing kept refers to any more are removed, too."""
 
 from __future__ import annotations
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 COLUMNS = ("actor", "removed", "bytes", "kept", "begins")
 PAUSE_S = 0.005
 """Between two steps while a tree runs: its own writer comes first."""
+UNUSED_S = 3600.0
+"""While a tree runs, a package that nothing refers to yet may be about to be started."""
 CODES = """\
 exit codes: 0 ok, 4 unknown actor, 8 a chain is broken and was left alone; 2, 3 and 5 as with other verbs."""
 
@@ -79,10 +82,13 @@ def run(args: argparse.Namespace) -> int:
         retention = _retention(args, directory)
         broken = [] if retention.keeps_all else _broken(reader, actors)
         sound = [actor for actor in actors if actor.path not in broken]
-        trimming = _trim_live if is_in_use(directory) else _trim_stopped
+        in_use = is_in_use(directory)
+        trimming = _trim_live if in_use else _trim_stopped
         gone = trimming(directory, retention, frozenset(actor.id for actor in sound))
         rows = [_row(reader, actor, *gone[actor.path]) for actor in sound if actor.path in gone]
     show(rows, COLUMNS, args.output)
+    if not args.actor:
+        _remove_packages(directory, UNUSED_S if in_use else 0)
     for path in broken:
         say(f"theater: {path}: its chain is broken, nothing of it was removed; theater verify {path} says where")
     return exits.CHAIN_INVALID if broken else exits.OK
@@ -175,6 +181,20 @@ def _trim_stopped(directory: str, retention: Retention, actors: frozenset[str]) 
         _compact(db)
     say(f"{path_of(directory)}: {size(before)} before, {size(os.path.getsize(path_of(directory)))} now")
     return gone
+
+
+def _remove_packages(directory: str, age_s: float) -> None:
+    """What guests have handed over, and what actors were updated to, once nothing tells of it any more."""
+    from supervisor.store.packages import remove_unused
+    from supervisor.store.schema import open_for_reading
+
+    db = open_for_reading(directory)
+    try:
+        removed = remove_unused(directory, db, time.time(), age_s)
+    finally:
+        db.close()
+    if removed.packages:
+        say(f"removed {removed.packages} packages that nothing refers to, {size(removed.bytes)} given back")
 
 
 def _gone(steps: Steps, pause_s: float) -> dict[str, tuple[int, int]]:

@@ -6,6 +6,7 @@ is (``/a#3``), so a hot update changes nothing: the guest's bonds go on with its
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from itertools import count
 from typing import Final
@@ -28,6 +29,7 @@ BONDS_MAX: Final = 10_000
 """Links and monitors of one incarnation."""
 REASON_CHARS_MAX: Final = 1000
 REFS_PER_INCARNATION: Final = 1 << 32
+_NUMBER: Final = re.compile(r"[0-9]{1,18}")
 
 
 class Bonds:
@@ -157,9 +159,9 @@ class Bonds:
         if life is None:
             return
         if reason == core.KILLED:
-            self._deaths.kill(life, _path(by))
+            self._deaths.kill(life, self._whom(by))
         else:
-            self._deaths.end_by_signal(life, reason, _path(by))
+            self._deaths.end_by_signal(life, reason, self._whom(by))
 
     def _tell(self, process: str, function: str, *arguments: object, key: int | None = None) -> None:
         life = self._life(process)
@@ -174,8 +176,20 @@ class Bonds:
 
     def _name(self, sender: str) -> str:
         """The id of the actor of an incarnation, which has ended perhaps; an address stays what it is."""
-        actor = self._s.register.by_path.get(_path(sender))
+        actor = self._actor(sender)
         return sender if actor is None else actor.id
+
+    def _whom(self, sender: str) -> str:
+        """Who it was, for people."""
+        is_made_up = self._actor(sender) is None and _path(sender) in self._s.register.by_path
+        return sender if is_made_up else _path(sender)
+
+    def _actor(self, sender: str) -> Actor | None:
+        """The actor of an incarnation that there is or was; None if a guest has made such an address up."""
+        path, _, number = sender.rpartition("#")
+        actor = self._s.register.by_path.get(path)
+        was_there = actor is not None and _NUMBER.fullmatch(number) and int(number) <= actor.incarnations
+        return actor if was_there else None
 
 
 def _process(actor: Actor | None) -> str | None:
@@ -186,4 +200,4 @@ def _process(actor: Actor | None) -> str | None:
 
 def _path(process: str) -> str:
     path, _, number = process.rpartition("#")
-    return path if number.isdigit() else process
+    return path if _NUMBER.fullmatch(number) else process

@@ -8,7 +8,7 @@ any more; its last state is retained for ``resume``.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from proto import control, info
@@ -21,13 +21,10 @@ from supervisor.fleet.lives import Actor, BirthState, Life, family_of
 from supervisor.fleet.passing import pass_connection
 from supervisor.fleet.restarts import restart
 from supervisor.fleet.services import Services
-from supervisor.fleet.spawning import Names, birth_state, child_of, child_spec
+from supervisor.fleet.spawns import Spawns, below, forget_child, start_error
 from theater.cause import PARENT_GONE, describe
-from theater.errors import PermissionDenied, UnexpectedError
-from theater.grants import SUPERVISOR
-from theater.spec import SupervisorSpec
+from theater.errors import UnexpectedError
 
-CHILDREN_MAX = 10_000
 RETAINED_MAX = 100
 """Last states of children that have left, per parent; the oldest is forgotten first."""
 
@@ -38,18 +35,15 @@ class Families:
     def __init__(self, services: Services, deaths: Deaths) -> None:
         self._s = services
         self._deaths = deaths
-        self._names: dict[str, Names] = {}
-        """Of every family there is."""
+        self._spawns = Spawns(services, self._serve, self._spawned)
         self._awaited: dict[Life, Callable[[Life], None]] = {}
         """Children of spawn-and-wait: the answer to the waiting parent is the notice of their end."""
         self.on_linked: Callable[[Life, Actor], None] = lambda parent, child: None
         """A child was spawned that its parent is to be linked with."""
         self._emptying: dict[str, list[Asking]] = {}
-        self._early: dict[Actor, list[Asking]] = {}
-        """Spawns of an incarnation that has to wait until the children of the one before are gone."""
         deaths.on_end.append(self._on_end)
         self._table: dict[str, Callable[[Asking], None]] = {
-            "spawn": self._spawn,
+            "spawn": self._spawns.spawn,
             "list-children": self._list,
             "restart-child": self._restart,
             "stop-child": lambda asking: self._stop(asking, asking.child()),
@@ -83,61 +77,6 @@ class Families:
 
     # -- starting -------------------------------------------------------------------------------------------------
 
-    def _spawn(self, asking: Asking) -> None:
-        life = asking.life
-        parent = life.actor
-        if life.stop_by is not None:
-            raise Refusal("shutting-down")
-        if any(child.tree != family_of(life) for child in parent.children):
-            self._early.setdefault(parent, []).append(asking)
-            return
-        if asking.arguments.get("link") and SUPERVISOR not in parent.spec.grants:
-            raise Refusal(PermissionDenied("supervisor", "spawn-link starts a child").text())
-        most = parent.spec.options.children_max
-        if len(parent.children) >= (CHILDREN_MAX if most is None else most):
-            life.children_refused += 1
-            raise Refusal(f"limit children: an actor has at most {CHILDREN_MAX if most is None else most} children")
-        self._check_descendants(parent)
-        spec = child_spec(asking)
-        state = birth_state(asking, spec)
-        root = self._family(life)
-        names = self._names[root]
-        name, number = names.free(self._s, parent, spec.name)
-
-        def started(result: Any) -> None:
-            actor = self._s.register.by_path.get(f"{parent.path}/{name}")
-            if actor is not None and isinstance(result, dict) and "ok" in result:
-                names.given(spec.name, number)
-                self._spawned(asking, actor)
-            else:
-                self._not_spawned(asking, actor, result)
-
-        child = child_of(spec, name)
-        self._s.forest.ask(root, lambda request: note.StartChild(request, parent.path, spec=child, args=state), started)
-
-    def _check_descendants(self, parent: Actor) -> None:
-        """Whether one more may come below each of those above it: otherwise guests would breed without end.
-
-        Raises:
-            Refusal: it may not.
-        """
-        above: Actor | None = parent
-        while above is not None:
-            most = above.spec.options.descendants_max
-            if sum(1 for _ in _below(above)) >= most:
-                raise Refusal(f"limit descendants: there are at most {most} actors below {above.path}")
-            above = above.parent
-
-    def _family(self, life: Life) -> str:
-        """The family of an incarnation, planted when its first child comes."""
-        root = family_of(life)
-        if not self._s.forest.has(root):
-            rules = life.actor.spec.supervision
-            spec = SupervisorSpec(strategy=rules.strategy, intensity=rules.intensity, period_ms=rules.period_ms)
-            self._names.setdefault(root, Names())
-            self._s.forest.plant(root, spec, owner=life.actor)
-        return root
-
     def _spawned(self, asking: Asking, child: Actor) -> None:
         if asking.arguments.get("link"):
             self.on_linked(asking.life, child)
@@ -145,13 +84,6 @@ class Families:
             self._wait(asking, child)
         else:
             asking.answer({"id": child.id})
-
-    def _not_spawned(self, asking: Asking, actor: Actor | None, result: Any) -> None:
-        """Nothing is left of a child that never started, and no notice is sent (S3)."""
-        if actor is not None and not actor.is_alive:
-            _forget_child(actor)
-            self._s.register.forget(actor)
-        asking.refuse(_start_error(actor, result))
 
     def _wait(self, asking: Asking, child: Actor) -> None:
         timeout_ms = asking.arguments.get("timeout_ms")
@@ -239,7 +171,7 @@ class Families:
                 asking.answer()
             else:
                 self._leave_if_over(child)
-                asking.refuse(_start_error(child, result))
+                asking.refuse(start_error(child, result))
 
         if child.spec.supervision.state_on_restart == "initial":
             restart(self._s, child, restarted)
@@ -271,14 +203,12 @@ class Families:
 
     def on_down(self, root: str) -> None:
         """A family's tree has ended: its parent is leaving or gone, or its restarts were too many."""
-        self._names.pop(root, None)
         parent = self._s.register.by_path.get(root.rpartition("#")[0])
         if parent is not None:
             self._disband(parent, root)
         for asking in self._emptying.pop(root, []):
             asking.answer()
-        for asking in self._early.pop(parent, []) if parent is not None else []:
-            self._serve(asking, self._spawn)
+        self._spawns.on_down(root, parent)
 
     def _disband(self, parent: Actor, root: str) -> None:
         for child in [child for child in parent.children if child.tree == root]:
@@ -293,14 +223,14 @@ class Families:
         if life.killed_escalated:
             self._kill_below(life.actor)  # its time is over, and theirs with it
         self._s.forest.stop(family_of(life), PARENT_GONE)
-        self._early.pop(life.actor, None)
+        self._spawns.forget(life.actor)
         if life.actor.parent is None:
             return
         # The core is told next; then it knows whether the child comes back. Nobody hears of the end before that.
         self._s.loop.call_soon(lambda: self._after_end(life))
 
     def _kill_below(self, actor: Actor) -> None:
-        for child in list(_below(actor)):
+        for child in list(below(actor)):
             if child.life is not None:
                 self._deaths.kill(child.life, PARENT_GONE, escalated=True)
 
@@ -331,7 +261,7 @@ class Families:
 
     def _leave(self, child: Actor) -> None:
         """It is no child any more: a tombstone, whose last state a ``resume`` may go on from."""
-        if not _forget_child(child):
+        if not forget_child(child):
             return
         assert child.parent is not None
         child.parent.subscribers.discard(child.id)
@@ -362,31 +292,3 @@ def _parent_of(life: Life) -> Life | None:
     """The incarnation that spawned this life's actor, if it still lives."""
     parent = life.actor.parent.life if life.actor.parent is not None else None
     return parent if parent is not None and parent.is_alive and family_of(parent) == life.tree else None
-
-
-def _below(actor: Actor) -> Iterator[Actor]:
-    """Every actor that guests have spawned below this one."""
-    todo = list(actor.children)
-    while todo:
-        child = todo.pop()
-        yield child
-        todo += child.children
-
-
-def _forget_child(child: Actor) -> bool:
-    """Take a child out of its parent's list; whether it was there."""
-    if child.parent is None or child not in child.parent.children:
-        return False
-    child.parent.children.remove(child)
-    return True
-
-
-def _start_error(actor: Actor | None, result: Any) -> str:
-    """Why a start failed, in words for the guest that asked for it."""
-    if result == {"exit": "noproc"}:
-        return "shutting-down"
-    cause = actor.cause if actor is not None else None
-    if cause is None:
-        return f"Start failed: {result}"
-    text = describe(cause)
-    return text[:1].upper() + text[1:]

@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -41,6 +41,7 @@ FLUSH_EVENTS = 4096
 LETTER_BYTES_MAX = 1 << 20
 """A larger message that was not delivered is noted, but not kept."""
 
+T = TypeVar("T")
 OnEvents = Callable[[Life, int, int, bytes | None, bytes], None]
 
 
@@ -361,14 +362,23 @@ class History:
 
     def keep_package(self, file: str, digest: str, done: Callable[[str | None, str], None]) -> None:
         """Keep a package in the store; ``done`` gets its path there, or None and why not."""
+        self.in_background(
+            lambda: keep_package(self._s.dirs.packages, file, digest),
+            lambda kept, why: done(kept, f"the package cannot be kept: {why}" if why else ""),
+        )
+
+    def in_background(self, job: Callable[[], T], done: Callable[[T | None, str], None]) -> None:
+        """Do something that waits for the disk, one after the other, on the reader's thread.
+
+        ``done`` gets the result, in the loop, or None and why there is none.
+        """
 
         def finished(future: Any) -> None:
             error = future.exception()
-            kept = None if error is not None else future.result()
-            self._post(lambda: done(kept, "" if error is None else f"the package cannot be kept: {error}"))
+            result = None if error is not None else future.result()
+            self._post(lambda: done(result, "" if error is None else str(error) or type(error).__name__))
 
-        keeping = self._reader_thread.submit(keep_package, self._s.dirs.packages, file, digest)
-        keeping.add_done_callback(finished)
+        self._reader_thread.submit(job).add_done_callback(finished)
 
     def _opened(self) -> StoreReader:
         """The reader. In its thread."""

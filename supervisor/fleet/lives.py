@@ -175,6 +175,7 @@ class Actor:
         "cause",
         "child_spec",
         "children",
+        "given_bytes",
         "has_backoff",
         "head_hash",
         "id",
@@ -227,6 +228,8 @@ class Actor:
         """What the next incarnation begins from, when it is not the declared state."""
         self.children: list[Actor] = []
         """Actors its guest has spawned, in start order, those whose restart is due included."""
+        self.given_bytes = 0
+        """Packages that its guest has handed over and started (supervisor.fleet.given)."""
         self.retained: dict[str, bytes] = {}
         """Last states of children that are no more, by manifest name, for ``resume``."""
         self.suspect: Any = None

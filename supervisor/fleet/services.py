@@ -11,6 +11,7 @@ from theater import content
 
 if TYPE_CHECKING:
     from supervisor.cgroups import Cgroups
+    from supervisor.fleet.declarations import Declarations
     from supervisor.fleet.forest import Forest
     from supervisor.fleet.history import History
     from supervisor.fleet.links import Links
@@ -90,6 +91,7 @@ class Services:
     sockets: Sockets
     spawner: Spawner
     packages: Packages
+    declarations: Declarations
     history: History
     register: Register
     forest: Forest

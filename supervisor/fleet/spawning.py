@@ -2,76 +2,50 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 
-import msgspec
-
 from supervisor.fleet.asking import Asking, Refusal
+from supervisor.fleet.declaring import Declared, Wish
 from supervisor.fleet.lives import Actor, BirthState
-from supervisor.fleet.permits import beyond, withheld
 from supervisor.fleet.services import Services
-from supervisor.fleet.shares import shares
-from supervisor.store.packages import keep_bytes
 from theater.actor import ActorSpec
-from theater.directories import is_inside, settled
-from theater.errors import PermissionDenied
+from theater.config.limits import MANIFEST_TEXT_BYTES_MAX
 from theater.spec import BRUTAL_KILL, INFINITY, ChildSpec
 
 
-def child_spec(asking: Asking) -> ActorSpec:
-    """The actor that the manifest (its text, or its path beside the parent's own) declares.
+def wish(asking: Asking) -> Wish:
+    """What is to be read: the manifest (its text, or its path beside the parent's own), and what the parent holds.
+
+    Raises:
+        Refusal: it is too long.
+    """
+    parent, manifest = asking.life.actor, asking.arguments["manifest"]
+    size = len(manifest.encode())
+    if size > MANIFEST_TEXT_BYTES_MAX:
+        text = f"expected at most {MANIFEST_TEXT_BYTES_MAX} bytes of manifest, found {size}"
+        raise Refusal(f"Start failed at manifest: {text}")
+    return Wish(
+        manifest=manifest,
+        parent=parent.path,
+        base_dir=parent.spec.base_dir or os.path.dirname(parent.spec.package),
+        brings_package=asking.arguments.get("wasm_body") is not None,
+        grants=parent.spec.grants,
+        passes=parent.spec.passes,
+        options=parent.spec.options,
+    )
+
+
+def child_spec(asking: Asking, declared: Declared) -> ActorSpec:
+    """The actor that the manifest declares.
 
     Raises:
         Refusal: the manifest is wrong, or asks for more than the parent holds and passes on.
     """
-    parent = asking.life.actor
-    wasm = asking.body("wasm_body")
-    spec = _declared(asking, asking.arguments["manifest"], package_needed=wasm is None)
-    missing = beyond(parent.spec.grants, spec.grants)
-    if missing:
-        raise Refusal(PermissionDenied(", ".join(missing), "the parent does not hold it").text())
-    missing = withheld(parent.spec.grants, parent.spec.passes, spec.grants)
-    if missing:
-        raise Refusal(PermissionDenied(", ".join(missing), "the parent does not pass it on").text())
-    options, missing = shares(parent.spec.options, spec.options)
-    if missing:
-        raise Refusal(PermissionDenied(", ".join(missing), "its limits are the parent's at most").text())
-    spec = msgspec.structs.replace(spec, options=options, grants=settled(spec.grants, parent.spec.grants))
-    return spec if wasm is None else msgspec.structs.replace(spec, package=_keep(asking.services, wasm))
-
-
-def _declared(asking: Asking, manifest: str, package_needed: bool) -> ActorSpec:
-    """What the manifest declares. It, and the package it names, lie below the directory of the parent's declaration.
-
-    Raises:
-        Refusal: it is wrong. What a file has in it is for the log alone: it may not be a manifest at all.
-    """
-    from theater.config import ConfigError, parse_manifest  # most trees never spawn
-    from theater.config.manifest import is_path
-    from theater.config.source import fault_of
-
-    parent = asking.life.actor
-    base = parent.spec.base_dir or os.path.dirname(parent.spec.package)
-    if is_path(manifest):
-        path = os.path.join(base, manifest.strip())
-        fault = fault_of(path) if is_inside(path, base) else f"expected a file below {base}"
-        if fault is not None:
-            raise Refusal(f"Start failed at manifest: {manifest.strip()}: {fault}")
-    origin = f"manifest given by {parent.path}"
-    try:
-        return parse_manifest(manifest, base_dir=base, origin=origin, package_needed=package_needed, within=base)
-    except ConfigError as error:
-        if not is_path(manifest):
-            raise Refusal(f"Start failed at manifest: {error}") from None
-        asking.services.log.warning("manifest_refused", actor=parent.path, manifest=manifest.strip(), why=str(error))
-        text = f"{manifest.strip()}: not a manifest that can be used (the supervisor's log says why)"
-        raise Refusal(f"Start failed at manifest: {text}") from None
-
-
-def _keep(services: Services, wasm: bytes) -> str:
-    """Keep a package handed over as bytes, so that restarts find it; return its path."""
-    return keep_bytes(services.dirs.packages, wasm, hashlib.sha256(wasm).hexdigest() + ".wasm")
+    if declared.spec is not None:
+        return declared.spec
+    if declared.why:
+        asking.services.log.warning("manifest_refused", actor=asking.life.actor.path, why=declared.why)
+    raise Refusal(declared.refusal)
 
 
 def birth_state(asking: Asking, spec: ActorSpec) -> BirthState | None:

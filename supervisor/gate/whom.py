@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -10,6 +9,7 @@ from supervisor.fleet.lives import Actor, Life
 from supervisor.fleet.services import Services
 from supervisor.gate.clients import Clients, Refuse
 from theater.config.limits import NAME_BYTES_MAX
+from theater.patterns.actors import is_id, is_plain
 
 WAITING_MAX: Final = 1000
 """Per incarnation: questions that wait for its worker to say hello, and clients that wait for its end."""
@@ -18,7 +18,6 @@ DEADLINE_MS_MAX: Final = 7 * 24 * 3600 * 1000
 SEQ_MAX: Final = 2**62
 CHARS_SHOWN: Final = 200
 """Of what a client said wrongly, in the answer to it."""
-_NOT_IN_NAMES: Final = re.compile(r"[/\x00-\x1f\x7f-\x9f]")
 
 Serve = Callable[[bytes, Any], None]
 """Serves one kind of message: from that client, this message."""
@@ -64,7 +63,7 @@ class Whom:
 
 def is_name(text: str) -> bool:
     """Whether a text can be the last part of an actor's path; the same rule as for ids in a tree file."""
-    if text in ("", ".", "..") or _NOT_IN_NAMES.search(text):
+    if text in ("", ".", "..") or "/" in text or not is_plain(text) or is_id(text):
         return False
     return len(text.encode()) <= NAME_BYTES_MAX
 

@@ -57,7 +57,7 @@ TOP = [
     ("version: 1\nperiod: 0.5ms\nchildren: []", f'2:9: period: {A_TIME}, found "0.5ms"'),
     (
         "version: 1\nname: a/b\nchildren: []",
-        '2:7: name: expected a name without / and control characters, found "a/b"',
+        '2:7: name: expected a name without /, # and characters that cannot be seen, found "a/b"',
     ),
     (
         "version: 1\nname: 7\nchildren: []",
@@ -102,11 +102,24 @@ CHILD = [
     ),
     (
         "id: a/b\n    actor: a.wasm",
-        '3:9: children[0].id: expected an id without / and control characters, found "a/b"',
+        '3:9: children[0].id: expected an id without /, # and characters that cannot be seen, found "a/b"',
     ),
     (
         'id: "a\\tb"\n    actor: a.wasm',
-        '3:9: children[0].id: expected an id without / and control characters, found "a\\tb"',
+        '3:9: children[0].id: expected an id without /, # and characters that cannot be seen, found "a\\tb"',
+    ),
+    (
+        'id: "a\\u202eb"\n    actor: a.wasm',
+        '3:9: children[0].id: expected an id without /, # and characters that cannot be seen, found "a\\u202eb"',
+    ),
+    (
+        "id: a#1\n    actor: a.wasm",
+        '3:9: children[0].id: expected an id without /, # and characters that cannot be seen, found "a#1"',
+    ),
+    (
+        "id: 8c0cd2a1-7a4f-4d5e-9b51-0b6b2f6b1f3a\n    actor: a.wasm",
+        "3:9: children[0].id: expected an id that does not look like an actor's, "
+        'found "8c0cd2a1-7a4f-4d5e-9b51-0b6b2f6b1f3a"',
     ),
     (
         f"id: {'é' * 51}\n    actor: a.wasm",

@@ -123,9 +123,10 @@ def test_a_name_nobody_has_comes_back_shortened(scene: Scene) -> None:
     [
         ("a", True), ("a b", True), ("ä" * 50, True), ("...", True), ("n" * 100, True), ("", False), (".", False),
         ("..", False), ("a/b", False), ("a\0", False), ("\x7f", False), ("\x9b", False), ("n" * 101, False),
-        ("ä" * 51, False),
+        ("ä" * 51, False), ("a#1", False), ("\u202e", False), ("a\u3000b", False), ("a\u00a0b", False),
+        ("12345678-1234-1234-1234-123456789abc", False), ("12345678-1234-1234-1234-123456789abcd", True),
     ],
 )  # fmt: skip
 def test_names_are_parts_of_paths(name: str, is_one: bool) -> None:
-    """As in a tree file: 1 to 100 bytes, no slash, no control characters, neither dot nor dots."""
+    """As in a tree file: 1 to 100 bytes, no / and #, nothing that cannot be seen, neither dot nor dots, no id."""
     assert is_name(name) == is_one

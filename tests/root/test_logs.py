@@ -88,7 +88,7 @@ def test_a_guest_cannot_steer_the_terminal() -> None:
     said = on_a_terminal()
 
     assert "\x1b[31m and" not in said
-    assert r"\x1b[31m and\nnext" in said.replace("\\\\", "\\")
+    assert r"\u001b[31m and\nnext" in said.replace("\\\\", "\\")
 
 
 class Pipe:

@@ -220,3 +220,22 @@ def test_a_childs_reach_is_its_parents_at_most(
 ) -> None:
     """Paths, names and limits."""
     assert beyond({grant: held}, {grant: asked}) == found
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "a/b", "a*", "a#1", "a\n", "\x9b", "\u202e", "\u200b", "\u2028", "a\u00a0b", "\ue000"],
+)
+def test_names_are_what_they_look_like(text: str) -> None:
+    """Of actors and of groups: nothing that cannot be seen, nothing that means something else in an address."""
+    with pytest.raises(Refusal, match="expected a name without"):
+        Directory().register(actor(), text)
+    with pytest.raises(Refusal, match="expected a name without"):
+        Directory().join(actor(), text, "broadcast")
+
+
+@pytest.mark.parametrize("change", [str.lower, str.upper])
+def test_nobody_is_called_as_another_is_known(change: Any) -> None:
+    """An id is found before names while its actor is remembered: whoever has it later must not reach a squatter."""
+    with pytest.raises(Refusal, match="does not look like an actor's id"):
+        Directory().register(actor(), change("8c0cd2a1-7a4f-4d5e-9b51-0b6b2f6b1f3a"))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -97,3 +99,43 @@ def test_what_is_in_a_file_is_not_told(tree: RunningTree, home: Path) -> None:
     assert "not WebAssembly text" in answer
     assert "hunter2" not in answer
     assert "expected a package below" in spawn(tree, "/p", CHILD.replace("child.wasm", "link.wat"))
+
+
+def test_a_manifest_that_takes_long_to_read_holds_up_only_who_gave_it(tree: RunningTree) -> None:
+    """While the process that reads manifests stands still, the root answers, and learns of ends."""
+    spawn(tree, "/p", CHILD)
+    (reader,) = (each for each in tree.processes() if "supervisor.fleet.declaring" in each.cmdline())
+    reader.suspend()
+    waiting = threading.Thread(target=lambda: spawn(tree, "/p", CHILD))
+    waiting.start()
+    until(lambda: tree.status("/p").operation, "the second spawn to begin")
+
+    assert tree.status("/p/child").state == "idle"
+    tree.actor("/p/child").terminate()
+    until(lambda: tree.status("/p/child").state not in ("idle", "running"), "the child's end")
+    reader.resume()
+    waiting.join(20)
+    assert not waiting.is_alive()
+
+
+def packages(tree: RunningTree) -> set[str]:
+    """What the store keeps of what was handed over."""
+    directory = tree.store_dir / "packages"
+    return {path.stem for path in directory.iterdir()} if directory.exists() else set()
+
+
+def test_only_packages_that_started_are_kept(tree: RunningTree) -> None:
+    """Noise, and one whose init declines, leave nothing; a vacuum removes what an earlier run has left."""
+    parent = tree.actor("/p")
+    wasm = (GUESTS / "child.wasm").read_bytes()
+    manifest = CHILD.replace('package = "child.wasm"\n', "")
+    for noise in (b"noise", b"\0asm\1\0\0\0"):
+        with pytest.raises(InternalError, match="Start failed at"):
+            parent.call(f"{PARENT}.spawn-bytes", (manifest, noise))
+    until(lambda: packages(tree) == set(), "the packages to go")
+    parent.call(f"{PARENT}.spawn-bytes", (manifest, wasm))
+    (tree.store_dir / "packages" / "orphan.wasm").write_bytes(b"left by a run that was killed")
+    tree.stop()
+    tree.cli("vacuum", "--store", str(tree.store_dir))
+
+    assert packages(tree) == {hashlib.sha256(wasm).hexdigest()}

@@ -30,6 +30,7 @@ children:
   - {id: e, actor: to_nobody.wasm, grants: {links: {allow: ["/**"]}}}
   - {id: g, actor: to_nobody.wasm, grants: {links: {}}}
   - {id: f, actor: to_a.wasm, grants: {links: {allow: ["/**"]}}}
+  - {id: h, actor: made_up.wasm, grants: {links: {allow: ["/**"]}}}
 """
 BUMP = "(state: u32, by: u32) -> result<tuple<u32, u32>, string>"
 CHILD = 'name = "child"\npackage = "plain.wasm"\n'
@@ -96,6 +97,7 @@ def tree() -> Iterator[RunningTree]:
     with new_home() as home:
         (home / "linker.wasm").write_bytes(linking.linker())
         (home / "to_nobody.wasm").write_bytes(linking.linker("/nobody"))
+        (home / "made_up.wasm").write_bytes(linking.linker("/a#999"))
         (home / "to_a.wasm").write_bytes(linking.linker("/a"))
         (home / "plain.wasm").write_bytes(plain())
         (home / "child.toml").write_text(CHILD)
@@ -185,6 +187,18 @@ def test_a_link_with_nobody_is_a_signal_noproc(bonds: Bonds) -> None:
         bonds.ask("/e", "link")
 
     bonds.wait_next("/e", e)
+
+
+def test_an_address_that_is_made_up_is_nobodys(bonds: Bonds) -> None:
+    """It looks like an incarnation of another's: the signal does not come from that one."""
+    bonds.tree.client.restart("/h")
+    bonds.ask("/h", "trap")
+    bonds.ask("/h", "link")
+    bonds.wait_told("/h", ("handle-exit", ("/a#999", "noproc")))
+    bonds.ask("/h", "untrap")
+
+    with pytest.raises(ActorError, match=r"exit signal of /a#999: noproc|closed"):
+        bonds.ask("/h", "link")
 
 
 # -- exit signals ----------------------------------------------------------------------------------------------------

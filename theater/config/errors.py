@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from theater.config.limits import PROBLEMS_MAX
+from theater.config.limits import OPERATORS, Bounds
 from theater.errors import TheaterError
 
 
@@ -34,13 +34,14 @@ class ConfigError(TheaterError):
 
 
 class Enough(Exception):
-    """PROBLEMS_MAX problems are collected: reading on would help nobody. Never leaves this package."""
+    """As many problems are collected as may be: reading on would help nobody. Never leaves this package."""
 
 
 class Problems:
-    """The problems found so far in all files of one load."""
+    """The problems found so far in all files of one load, and what that load may cost."""
 
-    def __init__(self) -> None:
+    def __init__(self, bounds: Bounds = OPERATORS) -> None:
+        self.bounds = bounds
         self._found: list[Problem] = []
 
     def __bool__(self) -> bool:
@@ -48,10 +49,11 @@ class Problems:
 
     def add(self, file: str, line: int, column: int, path: str, message: str) -> None:
         """Keep a problem; raises Enough with the last one there is room for."""
-        if len(self._found) >= PROBLEMS_MAX - 1:
-            message = f"{message} (this is problem {PROBLEMS_MAX}; the search ended here)"
+        most = self.bounds.problems
+        if len(self._found) >= most - 1:
+            message = f"{message} (this is problem {most}; the search ended here)"
         self._found.append(Problem(file, line, column, path, message))
-        if len(self._found) >= PROBLEMS_MAX:
+        if len(self._found) >= most:
             raise Enough
 
     def error(self) -> ConfigError:

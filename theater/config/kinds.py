@@ -12,6 +12,7 @@ from theater.config.environment import Wrong
 from theater.config.limits import COUNT_MAX, DATA_LEVELS_MAX, DURATION_MS_MAX, NAME_BYTES_MAX, SIZE_BYTES_MAX
 from theater.config.node import BOOL, DATE, FLOAT, INT, LIST, MAP, TEXT, Node, inside, quoted
 from theater.config.reader import Reader, Section, nearest, read_section, section_schema
+from theater.patterns.actors import is_id, is_plain
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _DIGEST = re.compile(r"[0-9a-fA-F]{64}")
@@ -44,10 +45,11 @@ class Name(msgspec.Struct, frozen=True):
         name = Text(self.wanted).read(node, path, reader)
         if not name or name in (".", ".."):
             raise Wrong(f"expected {self.wanted} that can be part of a path, found {reader.found(node)}")
-        if "/" in name or _CONTROL.search(name):
-            raise Wrong(
-                f"expected {self.wanted} without / and control characters, found {reader.found(node)}"
-            )
+        if "/" in name or not is_plain(name):
+            wanted = f"{self.wanted} without /, # and characters that cannot be seen"
+            raise Wrong(f"expected {wanted}, found {reader.found(node)}")
+        if is_id(name):
+            raise Wrong(f"expected {self.wanted} that does not look like an actor's, found {reader.found(node)}")
         if len(name.encode()) > NAME_BYTES_MAX:
             raise Wrong(
                 f"expected {self.wanted} of at most {NAME_BYTES_MAX} bytes, found {len(name.encode())}"
@@ -59,7 +61,7 @@ class Name(msgspec.Struct, frozen=True):
             "type": "string",
             "minLength": 1,
             "maxLength": NAME_BYTES_MAX,
-            "pattern": "^[^/\\u0000-\\u001f]+$",
+            "pattern": "^[^/#\\u0000-\\u001f]+$",
         }
 
 

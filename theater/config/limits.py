@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 FILE_BYTES_MAX = 2 * 1024 * 1024
 """One tree or manifest file. 10,000 children take about 1 MiB."""
-MANIFEST_TEXT_BYTES_MAX = 256 * 1024
-"""A manifest handed over as text, by a guest that spawns."""
+MANIFEST_TEXT_BYTES_MAX = 16 * 1024
+"""A manifest of a guest that spawns: handed over as text, or a file it names."""
+GUEST_NODES_MAX = 1_000
+"""Keys and values of such a manifest."""
+GUEST_PROBLEMS_MAX = 20
+"""Problems of one that are reported."""
 NODES_MAX = 200_000
 """Values of one file, each use of a YAML alias counted with everything it stands for."""
 LEVELS_MAX = 256
@@ -32,3 +38,15 @@ DURATION_MS_MAX = 2**32 - 1
 COUNT_MAX = 1_000_000_000
 SIZE_BYTES_MAX = 4 * 1024 * 1024 * 1024
 """4 GiB: all the memory a 32-bit guest can address."""
+
+
+class Bounds(NamedTuple):
+    """What one load may cost: bytes and values of each file, problems of all."""
+
+    bytes: int = FILE_BYTES_MAX
+    nodes: int = NODES_MAX
+    problems: int = PROBLEMS_MAX
+
+
+OPERATORS = Bounds()
+GUESTS = Bounds(MANIFEST_TEXT_BYTES_MAX, GUEST_NODES_MAX, GUEST_PROBLEMS_MAX)

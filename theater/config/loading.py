@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from theater.config.environment import Environment
 from theater.config.errors import Problems
+from theater.config.limits import OPERATORS, Bounds
 from theater.config.node import Node
 from theater.config.reader import Reader
 from theater.config.source import fault_of, read_file
@@ -15,12 +16,14 @@ from theater.config.source import fault_of, read_file
 class Loading:
     """What is shared while one tree or manifest is read. ``environ`` None means the process's variables.
 
-    ``within``: packages lie below this directory; None: anywhere.
+    ``within``: packages lie below this directory; None: anywhere. ``bounds``: what it may cost.
     """
 
-    def __init__(self, environ: Mapping[str, str] | None, within: str | None = None) -> None:
+    def __init__(
+        self, environ: Mapping[str, str] | None, within: str | None = None, bounds: Bounds = OPERATORS
+    ) -> None:
         self.within = within
-        self.problems = Problems()
+        self.problems = Problems(bounds)
         self.files: list[str] = []
         self._environment = Environment(os.environ if environ is None else environ)
         self._faults: dict[str, str | None] = {}

@@ -15,7 +15,7 @@ from theater.config.declaration import Declaration, finish, overlay
 from theater.config.errors import Enough
 from theater.config.files import MANIFEST, MANIFESTS
 from theater.config.grants import Grants, places_of
-from theater.config.limits import MANIFEST_TEXT_BYTES_MAX
+from theater.config.limits import GUESTS, MANIFEST_TEXT_BYTES_MAX
 from theater.config.loading import Loading
 from theater.config.node import Node
 from theater.config.package import Pinned
@@ -35,12 +35,12 @@ def parse_manifest(
 ) -> ActorSpec:
     """Return the actor a manifest given by a guest declares: TOML text, or a path relative to ``base_dir``.
 
-    ``origin`` names the giver in messages. The text comes from a sandbox, so it is bounded more narrowly
-    than a file and no environment variables are put in. ``package_needed`` False: the guest hands over the
-    package itself, the manifest may name none, or one that is not there. ``within``: the package lies below this
-    directory; nothing is said of what is elsewhere. Raises ConfigError.
+    ``origin`` names the giver in messages. Text and file come from a sandbox, so both are bounded more narrowly
+    than what operators write (limits.GUESTS), and no environment variables are put in. ``package_needed`` False: the
+    guest hands over the package itself, the manifest may name none, or one that is not there. ``within``: the package
+    lies below this directory; nothing is said of what is elsewhere. Raises ConfigError.
     """
-    loading = Loading({}, within)
+    loading = Loading({}, within, GUESTS)
     if is_path(text):
         path = os.path.join(base_dir, text.strip())
         declared = _from_file(loading, path, package_needed)

@@ -7,7 +7,6 @@ import re
 import stat
 
 from theater.config.errors import Problems
-from theater.config.limits import FILE_BYTES_MAX
 from theater.config.node import MAP, Node, describe
 from theater.config.yaml_source import Unusable
 from theater.config.yaml_source import compose as compose_yaml
@@ -22,7 +21,7 @@ def read_file(path: str, shown: str, problems: Problems) -> Node | None:
     ``shown`` is how messages call the file. ``.toml`` is read as TOML, everything else as YAML.
     """
     try:
-        data = _content(path)
+        data = _content(path, problems.bounds.bytes)
     except Unusable as error:
         problems.add(shown, *error.args)
         return None
@@ -66,18 +65,23 @@ def fault_of(path: str, why: str = "a file") -> str | None:
     return None if os.access(path, os.R_OK) else f"expected {why} that may be read, found permission denied"
 
 
-def _content(path: str) -> bytes:
+def _content(path: str, most: int) -> bytes:
     fault = fault_of(path)
     if fault is not None:
         raise Unusable(1, 1, "", fault)
     try:
-        with open(path, "rb") as file:
-            data = file.read(FILE_BYTES_MAX + 1)
+        with open(path, "rb", opener=_open_at_once) as file:
+            data = file.read(most + 1)
     except (OSError, ValueError) as error:
         raise Unusable(1, 1, "", f"expected a file that may be read, found {_reason(error)}") from None
-    if len(data) > FILE_BYTES_MAX:
-        raise Unusable(1, 1, "", f"expected at most {FILE_BYTES_MAX} bytes, found more")
+    if len(data) > most:
+        raise Unusable(1, 1, "", f"expected at most {most} bytes, found more")
     return data
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Open what was a file a moment ago; should it be a pipe by now, nobody waits for its other end."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _decoded(data: bytes) -> str:

@@ -1,8 +1,8 @@
 """Where things are in a TOML text: the standard library's parser tells only values, this lines and columns.
 
-It also finds all keys that occur twice, and stops what would cost the parser too much: deep nesting and long
-keys of many parts. It knows just enough TOML to step over values; what it does not understand is left to the
-parser to refuse.
+It also finds all keys that occur twice, and stops what would cost the parser too much: deep nesting, long keys of
+many parts, and more keys and values than there may be. It knows just enough TOML to step over values; what it does not
+understand is left to the parser to refuse.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from bisect import bisect_right
 from typing import NamedTuple
 
-from theater.config.limits import TOML_KEY_PARTS_MAX, TOML_LEVELS_MAX
+from theater.config.limits import NODES_MAX, TOML_KEY_PARTS_MAX, TOML_LEVELS_MAX
 
 Path = tuple[str | int, ...]
 
@@ -23,6 +23,7 @@ _LITERAL = re.compile(r"'[^'\n]*'")
 _LONG_BASIC = re.compile(r'"""(?:[^"\\]|\\[\s\S]|"{1,2}(?!"))*"{3,5}')
 _LONG_LITERAL = re.compile(r"'''(?:[^']|'{1,2}(?!'))*'{3,5}")
 _PLAIN = re.compile(r"[^,\]}#\n]+")
+_SEPARATOR = re.compile(r"[=,.\[{\n]")
 
 
 class Place(NamedTuple):
@@ -54,11 +55,13 @@ class _Lost(Exception):
 class Scanner:
     """One pass over a text. ``places`` and ``repeated`` are the result, as far as the text was understood."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, nodes_max: int = NODES_MAX) -> None:
         self.places: dict[Path, Place] = {}
         self.repeated: list[Repeated] = []
         self._text = text
         self._at = 0
+        self._nodes_max = nodes_max
+        self._nodes = 0
         self._starts = [0, *(match.end() for match in re.finditer("\n", text))]
         self._array_lengths: dict[Path, int] = {}
         self._written: set[Path] = set()
@@ -73,7 +76,8 @@ class Scanner:
                 else:
                     self._pair(table, 0)
         except _Lost:
-            pass
+            # Whatever comes now, the parser gets no more to do than it would with a text that is understood.
+            self._count(len(_SEPARATOR.findall(self._text, self._at)))
         return self
 
     def _header(self) -> Path:
@@ -190,6 +194,7 @@ class Scanner:
 
     def _write(self, path: Path, key_at: int, value_at: int) -> None:
         """A key that is spelled out here; a second time is one too many."""
+        self._count(1)
         if path in self._written:
             self.repeated.append(Repeated(path, *self._place(key_at), self.places[path].key_line))
             return
@@ -198,8 +203,14 @@ class Scanner:
 
     def _remember(self, path: Path, key_at: int, value_at: int) -> None:
         """A table that exists because something below it does."""
+        self._count(1)
         if path not in self.places:
             self.places[path] = Place(*self._place(key_at), *self._place(value_at))
+
+    def _count(self, nodes: int) -> None:
+        self._nodes += nodes
+        if self._nodes > self._nodes_max:
+            raise self._too_much(f"expected at most {self._nodes_max} keys and values, found more")
 
     def _place(self, at: int) -> tuple[int, int]:
         line = bisect_right(self._starts, at)

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from theater.config.errors import Problems
-from theater.config.limits import NODES_MAX, NUMBER_DIGITS_MAX, TOML_LEVELS_MAX
+from theater.config.limits import NUMBER_DIGITS_MAX, TOML_LEVELS_MAX
 from theater.config.node import BOOL, DATE, FLOAT, INT, LIST, MAP, TEXT, Entry, Node, inside
 from theater.config.toml_places import Path, Place, Scanner, TooMuch
 from theater.config.yaml_source import Unusable
@@ -19,7 +19,7 @@ def compose(text: str, file: str, problems: Problems) -> Node | None:
     """Return the table a TOML text is. Repeated keys are reported and make it None. Raises Unusable."""
     import tomllib
 
-    scanner = Scanner(text)
+    scanner = Scanner(text, problems.bounds.nodes)
     try:
         scanner.run()
         for again in scanner.repeated:
@@ -45,13 +45,9 @@ def compose(text: str, file: str, problems: Problems) -> Node | None:
 class _Builder:
     def __init__(self, places: dict[Path, Place]) -> None:
         self._places = places
-        self._nodes = 0
 
     def node(self, value: Any, path: Path, level: int) -> Node:
         place = self._place(path)
-        self._nodes += 1
-        if self._nodes > NODES_MAX:
-            raise Unusable(place.line, place.column, "", f"expected at most {NODES_MAX} values, found more")
         if level > TOML_LEVELS_MAX:
             raise Unusable(
                 place.line, place.column, "", f"expected at most {TOML_LEVELS_MAX} levels, found more"

@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from theater.config.errors import Problems
-from theater.config.limits import LEVELS_MAX, NODES_MAX
+from theater.config.limits import LEVELS_MAX
 from theater.config.node import BAD, LIST, MAP, NULL, TEXT, Entry, Node, describe, inside, quoted
 from theater.config.scalars import resolve
 
@@ -136,10 +136,9 @@ class _Composer:
         if anchor is not None:
             self._anchors[anchor] = node
         self._weight += node.weight if is_alias else 1
-        if self._weight > NODES_MAX:
-            raise self._unusable(
-                f"expected at most {NODES_MAX} values (aliases counted in full), found more", path=""
-            )
+        most = self._problems.bounds.nodes
+        if self._weight > most:
+            raise self._unusable(f"expected at most {most} values (aliases counted in full), found more", path="")
         if not self._frames:
             self.root = node
             return

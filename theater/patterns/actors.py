@@ -12,13 +12,28 @@ from typing import Final
 from theater.patterns import BadPattern, paths
 
 NAME_BYTES_MAX: Final = 255
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+def is_plain(text: str) -> bool:
+    """Whether a text can be a name or a part of a path, and is taken for nothing else.
+
+    Control and format characters, and spaces but the plain one, are not seen; after # comes an incarnation's number.
+    """
+    return text.isprintable() and "#" not in text
+
+
+def is_id(text: str) -> bool:
+    """Whether a text looks like the id of an actor, which means that actor wherever names do."""
+    return _ID.fullmatch(text) is not None
 
 
 def why_no_name(text: str) -> str | None:
     """Say what is wrong with a name; None if nothing is."""
-    if not text or "/" in text or "*" in text or _CONTROL.search(text):
-        return f"expected a name without /, * and control characters, found {text[:100]!r}"
+    if not text or "/" in text or "*" in text or not is_plain(text):
+        return f"expected a name without /, *, # and characters that cannot be seen, found {text[:100]!r}"
+    if is_id(text):
+        return f"expected a name that does not look like an actor's id, found {text!r}"
     if len(text.encode(errors="replace")) > NAME_BYTES_MAX:
         return f"expected a name of at most {NAME_BYTES_MAX} bytes"
     return None
