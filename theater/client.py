@@ -216,8 +216,9 @@ class Client:
         """Return the connection for links and monitors, which all threads share; opened as ``link`` is."""
         from theater.ties import Ties
 
-        self._check_open()
+        self._check_open()  # before the lock: after a fork there is another
         with self._ties_lock:
+            self._check_open()
             ties = self._ties
             if ties is not None and not ties.is_closed:
                 ties.look()
@@ -237,8 +238,10 @@ class Client:
 
     def _end(self, reason: str) -> None:
         self._is_closed = True
-        if self._ties is not None:
-            self._ties.leave(reason)
+        if self._pid == os.getpid():
+            with self._ties_lock:  # one that is just being opened by another thread is closed, too
+                if self._ties is not None:
+                    self._ties.leave(reason)
         self._drop_link()
         if self._pool.is_unused:
             self._finalizer()

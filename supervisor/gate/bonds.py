@@ -21,6 +21,7 @@ from supervisor.fleet.lives import Actor
 from supervisor.fleet.services import Services
 from supervisor.gate.clients import Clients
 from supervisor.gate.whom import Serve
+from supervisor.sockets import credentials
 from supervisor.sockets import process_of as peer_of
 
 BONDS_MAX: Final = 1000
@@ -29,9 +30,8 @@ TIED_CLIENTS_MAX: Final = 1000
 """Clients with links or monitors: a descriptor each."""
 LAST_WORDS_MS: Final = 100
 """A Leave that was sent before the process ended may still be on its way through our own I/O thread."""
-UNKNOWN: Final = "client"
-"""What sends a signal without being followed."""
-TYING: Final = (control.Link, control.Monitor)
+FRAMED: Final = (control.Link, control.Monitor, control.Signal)
+"""Orders for which it matters which process has sent them."""
 
 Bonded = signals.Process | None
 """The other end of a bond; None: there was nobody."""
@@ -69,7 +69,6 @@ class ClientBonds:
         self.table: Mapping[type, Serve] = {
             control.Unlink: self._unlink,
             control.Demonitor: self._demonitor,
-            control.Signal: self._signal,
             control.Leave: self._leave,
         }
 
@@ -79,10 +78,16 @@ class ClientBonds:
             os.close(tied.pidfd)
         self._tied.clear()
 
+    def serve(self, client: bytes, order: Any, frame: Any) -> None:
+        """One order of those in FRAMED; ``frame`` is of the client's connection."""
+        if isinstance(order, control.Signal):
+            self._signal(client, order, frame)
+        else:
+            self._tie(client, order, frame)
+
     # -- what makes bonds --------------------------------------------------------------------------------------------
 
-    def tie(self, client: bytes, order: Any, frame: Any) -> None:
-        """Link, or Monitor; ``frame`` is of the client's connection."""
+    def _tie(self, client: bytes, order: control.Link | control.Monitor, frame: Any) -> None:
         tied = self._tied.get(client) or self._follow(client, order.id, frame)
         if tied is None:
             return
@@ -110,7 +115,7 @@ class ClientBonds:
         ref, other = next(self._numbers), process_of(actor)
         tied.monitors[ref] = other
         self._clients.outcome(tied.client, order.id, {"ref": ref, "actor_id": actor.id if actor else None})
-        self._bonds.perform(signals.Monitor(tied.process, ref, other, order.target))
+        self._bonds.perform(signals.Monitor(tied.process, ref, other, str(ref)))
 
     def _actor(self, order: Any) -> Actor | None:
         """The actor that is named, if the incarnation that is meant is its present one."""
@@ -139,13 +144,14 @@ class ClientBonds:
             self._release_if_free(tied)
         self._clients.outcome(client, order.id, was_there)
 
-    def _signal(self, client: bytes, order: control.Signal) -> None:
+    def _signal(self, client: bytes, order: control.Signal, frame: Any) -> None:
+        """It need not be followed for that."""
         if len(order.reason) > REASON_CHARS_MAX:
             why = f"expected a reason of at most {REASON_CHARS_MAX} characters, got {len(order.reason)}"
             self._clients.refuse(client, order.id, "unexpected", why)
             return
-        tied = self._tied.get(client)
-        who = UNKNOWN if tied is None else tied.process
+        peer = credentials(frame)
+        who = "client" if peer is None else f"client:{peer[0]}"
         self._bonds.perform(signals.Exit(who, process_of(self._actor(order)), order.reason))
         self._clients.tell(client, control.TO_CLIENT.encode(control.Done(order.id)))
 
@@ -176,7 +182,13 @@ class ClientBonds:
 
     def _on_process_end(self, tied: _Tied) -> None:
         self._s.loop.remove_reader(tied.pidfd)
-        self._s.loop.call_later(LAST_WORDS_MS, lambda: self._end(tied, core.NOCONNECTION))
+        self._s.loop.call_later(LAST_WORDS_MS, lambda: self._lose(tied))
+
+    def _lose(self, tied: _Tied) -> None:
+        """Its process has ended, and it had not said so."""
+        if self._tied.get(tied.client) is tied and tied.links:
+            self._s.log.warning("client_lost", client=tied.process, links=len(tied.links))
+        self._end(tied, core.NOCONNECTION)
 
     def _release_if_free(self, tied: _Tied) -> None:
         """Without a bond there is nobody to be told of its end."""

@@ -16,7 +16,7 @@ from supervisor.fleet.deaths import Deaths
 from supervisor.fleet.services import Services
 from supervisor.fleet.subscriptions import Subscriptions
 from supervisor.fleet.updates import Updates
-from supervisor.gate.bonds import TYING, ClientBonds
+from supervisor.gate.bonds import FRAMED, ClientBonds
 from supervisor.gate.clients import Clients
 from supervisor.gate.dead_letters import DeadLetters
 from supervisor.gate.forks import Forks
@@ -76,8 +76,8 @@ class Gate:
         with_bodies = self._with_bodies.get(type(message))
         if with_bodies is not None:
             with_bodies(client, message, [frame.bytes for frame in frames[2:]])
-        elif isinstance(message, TYING):
-            self._bonds.tie(client, message, frames[-1])
+        elif isinstance(message, FRAMED):
+            self._bonds.serve(client, message, frames[-1])
         else:
             self._table[type(message)](client, message)
 

@@ -415,6 +415,25 @@ def _pidfds(process: psutil.Process) -> int:
     return found
 
 
+def test_a_link_that_came_too_late_is_taken_back(door: Door, start: Any) -> None:
+    """The supervisor answers after the time-out: the client's end is then nothing to the actor."""
+    tree = start(SHORT)
+    other = Door(tree, door.kind)
+    watcher = other.watch("/counter")
+    before = tree.wait_incarnation("/counter", 1).incarnation
+    tree.process.send_signal(signal.SIGSTOP)
+    with pytest.raises(OperationTimeout):
+        other.do(other.actor("/counter").link(timeout=0.05))
+    tree.process.send_signal(signal.SIGCONT)
+    assert other.do(watcher.demonitor()) is True
+    assert other.wait(other.watch("/nobody")).reason == "noproc"
+
+    other.leave(ValueError("oops"))
+
+    assert tree.wait_incarnation("/counter", 1).incarnation == before
+    other.end()
+
+
 # -- exit signals ----------------------------------------------------------------------------------------------------
 
 
@@ -426,7 +445,7 @@ def test_exit_ends_who_does_not_trap(bonds: Bonds, door: Door) -> None:
 
     down = door.wait(monitor)
     assert (down.reason, down.cause.kind) == ("enough", "exited")
-    assert down.cause.by.startswith("client")
+    assert down.cause.by == f"client:{os.getpid()}"
 
 
 def test_exit_normal_does_nothing(bonds: Bonds, door: Door) -> None:
@@ -445,8 +464,7 @@ def test_exit_is_told_to_who_traps(bonds: Bonds, door: Door) -> None:
     monitor = door.watch("/a")
 
     door.do(door.actor("/a").exit("enough"))
-    until(lambda: len(bonds.told("/a")) == 1, "the signal")
-    assert bonds.told("/a")[0][1][1] == "enough"
+    bonds.wait_told("/a", ("handle-exit", (f"client:{os.getpid()}", "enough")))
 
     door.do(door.actor("/a").exit("kill"))
     assert door.wait(monitor).reason == "killed"
