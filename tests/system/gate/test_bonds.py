@@ -19,7 +19,7 @@ from tests.homes import new_home
 from tests.system import linking
 from tests.system.clients import DOORS, Door, program
 from tests.system.gate.raw import Raw
-from tests.system.running import RunningTree, running_tree, until
+from tests.system.running import ROOT, RunningTree, running_tree, until
 from tests.system.test_links import Bonds, plain
 from theater.bonds import REASON_CHARS_MAX, Untied
 from theater.client import ClientClosed
@@ -446,6 +446,19 @@ def test_exit_ends_who_does_not_trap(bonds: Bonds, door: Door) -> None:
     down = door.wait(monitor)
     assert (down.reason, down.cause.kind) == ("enough", "exited")
     assert down.cause.by == f"client:{os.getpid()}"
+
+
+def test_the_page_says_what_happens(start: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Python that docs/actors.md shows under "From outside"."""
+    tree = start(SHORT.replace("counter,", "planner,"))
+    monkeypatch.setenv("THEATER_RUN_DIR", str(tree.run_dir))
+    _, _, after = (ROOT / "docs" / "actors.md").read_text(encoding="utf-8").partition("### From outside")
+    shown: dict[str, Any] = {}
+
+    exec(after.split("```py\n")[1].split("```")[0], shown)
+
+    assert (shown["down"].ref, shown["down"].reason) == (shown["monitor"].ref, "shutdown")
+    assert (shown["exit"].target, shown["exit"].reason) == ("/planner", "shutdown")
 
 
 def test_exit_normal_does_nothing(bonds: Bonds, door: Door) -> None:
