@@ -402,6 +402,73 @@ class StopTree(Message, tag="stop_tree", frozen=True):
     force: bool = False
 
 
+class Link(Message, tag="link", frozen=True):
+    """erlang:link/1 between this connection's client and the present incarnation of the target.
+
+    Answered by Outcome {link, actor_id}; its end is a LinkExit: at once, with noproc, where nobody is. A link is one,
+    with one number, however often it is made. The client lives until it says Leave, or its process ends.
+    """
+
+    id: int
+    target: str
+    incarnation: int | None = None
+    """Only this one is meant."""
+
+
+class Unlink(Message, tag="unlink", frozen=True):
+    """erlang:unlink/1. Answered by Outcome: whether the link was there."""
+
+    id: int
+    link: int
+
+
+class Monitor(Message, tag="monitor", frozen=True):
+    """erlang:monitor/2. Answered by Outcome {ref, actor_id}; when it fires, at once if nobody is there: MonitorDown."""
+
+    id: int
+    target: str
+    incarnation: int | None = None
+
+
+class Demonitor(Message, tag="demonitor", frozen=True):
+    """erlang:demonitor/1. Answered by Outcome: whether the monitor was there."""
+
+    id: int
+    ref: int
+
+
+class Signal(Message, tag="signal", frozen=True):
+    """erlang:exit/2: an exit signal on purpose. Answered by Done, whether there is anybody or not."""
+
+    id: int
+    target: str
+    reason: str
+    incarnation: int | None = None
+
+
+class Leave(Message, tag="leave", frozen=True):
+    """This connection's client ends in order: whoever is linked with it gets an exit signal. Answered by Done."""
+
+    id: int
+    reason: str = "normal"
+
+
+class LinkExit(Message, tag="link_exit", frozen=True):
+    """An exit signal has come by a link, which is no more. ``cause`` as plain data, None if nobody ended. Unasked."""
+
+    link: int
+    reason: str
+    cause: dict[str, Any] | None = None
+
+
+class MonitorDown(Message, tag="down", frozen=True):
+    """A monitor has fired, and is no more; ``cause`` as in LinkExit. Unasked."""
+
+    ref: int
+    reason: str
+    cause: dict[str, Any] | None = None
+
+
 class Report(Message, tag="report", frozen=True):
     """How an actor ended, ``seconds`` after the order: answer to a client's Shutdown and Terminate."""
 
@@ -457,8 +524,14 @@ FromClient = (
     | DropDeadLetter
     | KeepLetter
     | StopTree
+    | Link
+    | Unlink
+    | Monitor
+    | Demonitor
+    | Signal
+    | Leave
 )
-ToClient = Done | Refused | Report | Outcome
+ToClient = Done | Refused | Report | Outcome | LinkExit | MonitorDown
 
 FROM_WORKER = Codec(MessageClass.CONTROL, FromWorker)
 TO_WORKER = Codec(MessageClass.CONTROL, ToWorker)

@@ -180,7 +180,7 @@ class Root:
                 families.on_ask(life, ask, bodies)
 
         s.links = Links(s, births, refusals, on_ask)
-        gate = Gate(s, deaths, subscriptions, updates, refusals, self.about, self.stop)
+        self._gate = gate = Gate(s, deaths, subscriptions, updates, bonds, refusals, self.about, self.stop)
         s.history.on_events += [subscriptions.on_events, families.on_events]
         s.forest.on_observed = self._observed
         s.forest.on_up = self._tree_up
@@ -352,6 +352,7 @@ class Root:
         s.spawner.close()
         s.history.close()
         s.sockets.close()
+        self._gate.close()
         self._listeners.close()
         s.loop.close()
         os.close(self._lifeline_in)

@@ -8,6 +8,7 @@ full fails aloud. Names are short: a path of 108 bytes does not bind.
 from __future__ import annotations
 
 import os
+import select
 import socket
 import struct
 from collections.abc import Sequence
@@ -96,3 +97,31 @@ def credentials(frame: Any) -> tuple[int, int] | None:
         return None
     pid, uid, _ = _UCRED.unpack(data)
     return pid, uid
+
+
+def process_of(frame: Any) -> tuple[int, int] | None:
+    """Return (pid, pidfd) of the process that sent a frame over ipc; None if it is gone, or cannot be followed.
+
+    The connection is looked at once more when the pidfd is there: as long as its other end is open its process has not
+    ended, so the pid is nobody else's.
+    """
+    try:
+        fd = os.dup(frame.get(zmq.SRCFD))
+    except (OSError, zmq.ZMQError):
+        return None
+    with socket.socket(fileno=fd) as peer:
+        try:
+            pid, _, _ = _UCRED.unpack(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
+            pidfd = os.pidfd_open(pid)
+        except OSError:
+            return None
+        if _is_hung_up(fd):
+            os.close(pidfd)
+            return None
+    return pid, pidfd
+
+
+def _is_hung_up(fd: int) -> bool:
+    poll = select.poll()
+    poll.register(fd, 0)
+    return bool(poll.poll(0))

@@ -16,23 +16,32 @@ if TYPE_CHECKING:
     from theater._version import __version__
     from theater.aio import AsyncActorHandle, AsyncClient
     from theater.aio import connect as connect_async
+    from theater.aioties import AsyncActorLink, AsyncActorMonitor
+    from theater.bonds import Down, Exit
     from theater.cause import Cause
     from theater.client import Client, connect
     from theater.convert import Err, Ok
     from theater.errors import ActorError, TheaterError
     from theater.handle import ActorHandle
     from theater.records import ActorMetrics, ActorStatus, StopReport
+    from theater.ties import ActorLink, ActorMonitor
 
 _HOME = {
     "ActorError": "errors",
     "ActorHandle": "handle",
+    "ActorLink": "ties",
     "ActorMetrics": "records",
+    "ActorMonitor": "ties",
     "ActorStatus": "records",
     "AsyncActorHandle": "aio",
+    "AsyncActorLink": "aioties",
+    "AsyncActorMonitor": "aioties",
     "AsyncClient": "aio",
     "Cause": "cause",
     "Client": "client",
+    "Down": "bonds",
     "Err": "convert",
+    "Exit": "bonds",
     "Ok": "convert",
     "StopReport": "records",
     "TheaterError": "errors",
@@ -42,8 +51,9 @@ _HOME = {
 }
 
 __all__ = [
-    "ActorError", "ActorHandle", "ActorMetrics", "ActorStatus", "AsyncActorHandle", "AsyncClient", "Cause",
-    "Client", "Err", "Ok", "StopReport", "TheaterError", "__version__", "connect", "connect_async",
+    "ActorError", "ActorHandle", "ActorLink", "ActorMetrics", "ActorMonitor", "ActorStatus", "AsyncActorHandle",
+    "AsyncActorLink", "AsyncActorMonitor", "AsyncClient", "Cause", "Client", "Down", "Err", "Exit", "Ok", "StopReport",
+    "TheaterError", "__version__", "connect", "connect_async",
 ]  # fmt: skip
 
 

@@ -19,6 +19,8 @@ from proto import control, info, operation
 from theater import answers, conversation
 from theater.aiolink import AsyncLink
 from theater.aiosubscription import AsyncSubscription
+from theater.aioties import AsyncActorLink, AsyncActorMonitor, AsyncTies
+from theater.bonds import reason_of
 from theater.cause import Cause, from_plain
 from theater.client import ClientClosed, connect_run, counts_in, first_in, spec_in, wait_for_run
 from theater.conversation import DEFAULT, Order, T, Talk, Timeout, Who
@@ -57,6 +59,7 @@ class AsyncClient:
         self._pool = Pool()
         self._finalizer = weakref.finalize(self, self._pool.destroy)
         self._link: AsyncLink | None = None
+        self._ties: AsyncTies | None = None
         self._is_closed = False
 
     def actor(self, target: str) -> AsyncActorHandle:
@@ -160,9 +163,22 @@ class AsyncClient:
         await subscription.open(since, buffer, policy, timeout)
         return subscription
 
+    def ties(self) -> AsyncTies:
+        """Return the connection for links and monitors; opened as ``link`` is."""
+        self._check_open()
+        if self._ties is None or self._ties.is_closed:
+            self.run = connect_run(self.run)
+            self._ties = AsyncTies(self._pool, self.run)
+        return self._ties
+
     def close(self) -> None:
-        """Close all connections; whoever still waits gets ChannelClosed."""
+        """Close all connections; whoever still waits gets ChannelClosed.
+
+        Actors that are linked with this client get an exit signal ``normal``.
+        """
         self._is_closed = True
+        if self._ties is not None:
+            self._ties.close()
         if self._link is not None:
             self._link.close()
         if self._pool.is_unused:
@@ -174,7 +190,12 @@ class AsyncClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        self._is_closed = True
+        try:
+            if self._ties is not None:
+                await self._ties.leave(reason_of(error))
+        finally:
+            self.close()
 
     def __repr__(self) -> str:
         return f"<AsyncClient of {self.run.name} in {self.run.path}>"
@@ -347,6 +368,22 @@ class AsyncActorHandle:
     async def monitor(self, timeout: float | None = None) -> Cause:
         """Wait for the end of the actor's present life and return its cause."""
         return from_plain(await self._client.converse(conversation.await_end(self._who, timeout)))
+
+    async def watch(self, *, timeout: Timeout = DEFAULT) -> AsyncActorMonitor:
+        """Monitor the actor's present life, and go on (see ``ActorHandle.watch``)."""
+        ties = self._client.ties()
+        bond = await ties.tie(control.Monitor, self._who, conversation.info_limit(timeout))
+        return AsyncActorMonitor(self._client, ties, bond)
+
+    async def link(self, *, timeout: Timeout = DEFAULT) -> AsyncActorLink:
+        """Tie this client and the actor's present life together (see ``ActorHandle.link``)."""
+        ties = self._client.ties()
+        bond = await ties.tie(control.Link, self._who, conversation.info_limit(timeout))
+        return AsyncActorLink(self._client, ties, bond)
+
+    async def exit(self, reason: str, *, timeout: Timeout = DEFAULT) -> None:
+        """Send the actor an exit signal (see ``ActorHandle.exit``)."""
+        await self._client.converse(conversation.signal(self._who, reason, timeout))
 
     call_function = call
     call_function_pack_void = call_void

@@ -17,6 +17,7 @@ import msgspec
 
 from proto import control, envelope, info
 from theater import conversation
+from theater.bonds import NORMAL, reason_of
 from theater.conversation import DEFAULT, Talk, Timeout
 from theater.errors import NotFound
 from theater.link import Link
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from theater.calling import Signatures
     from theater.handle import ActorHandle
     from theater.subscription import Subscription
+    from theater.ties import Ties
 
 T = TypeVar("T")
 
@@ -70,6 +72,9 @@ def wait_for_run(run_dir: str | Path | None, timeout: float | None) -> Run:
 
 class Client:
     """One running tree, as seen from outside. Use it in ``with``, or call ``close``."""
+
+    _ties: Ties | None
+    _ties_lock: threading.Lock
 
     def __init__(self, run: Run) -> None:
         self.run = run
@@ -207,9 +212,36 @@ class Client:
         self._check_open()
         return Subscription(self, self._pool, self.run, target, since, buffer, policy, timeout)
 
+    def ties(self) -> Ties:
+        """Return the connection for links and monitors, which all threads share; opened as ``link`` is."""
+        from theater.ties import Ties
+
+        self._check_open()  # before the lock: after a fork there is another
+        with self._ties_lock:
+            self._check_open()
+            ties = self._ties
+            if ties is not None and not ties.is_closed:
+                ties.look()
+                if not ties.is_gone:
+                    return ties
+                ties.leave(NORMAL)
+            self.run = connect_run(self.run)
+            self._ties = Ties(self._pool, self.run)
+            return self._ties
+
     def close(self) -> None:
-        """Close this thread's connections; other threads' are closed when those end or use the client next."""
+        """Close this thread's connections; other threads' are closed when those end or use the client next.
+
+        Actors that are linked with this client get an exit signal ``normal``.
+        """
+        self._end(NORMAL)
+
+    def _end(self, reason: str) -> None:
         self._is_closed = True
+        if self._pid == os.getpid():
+            with self._ties_lock:  # one that is just being opened by another thread is closed, too
+                if self._ties is not None:
+                    self._ties.leave(reason)
         self._drop_link()
         if self._pool.is_unused:
             self._finalizer()
@@ -220,7 +252,7 @@ class Client:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        self._end(reason_of(error))
 
     def __repr__(self) -> str:
         return f"<Client of {self.run.name} in {self.run.path}>"
@@ -251,13 +283,15 @@ class Client:
             self._after_fork()
 
     def _after_fork(self) -> None:
-        self._inherited += [self._pool, getattr(self._local, "link", None)]
+        self._inherited += [self._pool, self._ties, getattr(self._local, "link", None)]
         self._begin()
 
     def _begin(self) -> None:
         self._pid = os.getpid()
         self._local = threading.local()
         self._pool = Pool()
+        self._ties = None
+        self._ties_lock = threading.Lock()
         self._finalizer = weakref.finalize(self, self._pool.destroy)
 
 

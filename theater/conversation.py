@@ -374,6 +374,11 @@ def terminate(who: Who, timeout: Timeout) -> Talk[StopReport]:
     return _report(report)
 
 
+def signal(who: Who, reason: str, timeout: Timeout) -> Talk[None]:
+    """Send an exit signal."""
+    yield Ask(control.FROM_CLIENT, control.Signal, (who.target, reason, who.incarnation), info_limit(timeout))
+
+
 def tree_order(
     kind: Callable[..., Message], fields: tuple[Any, ...], timeout: Timeout, *bodies: bytes
 ) -> Talk[Any]:

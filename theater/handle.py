@@ -28,6 +28,7 @@ from theater.wires import Route
 if TYPE_CHECKING:
     from theater.chain import ChainEvent
     from theater.client import Client
+    from theater.ties import ActorLink, ActorMonitor
 
 Headers = tuple[tuple[str, bytes], ...]
 
@@ -238,6 +239,36 @@ class ActorHandle:
     def monitor(self, timeout: float | None = None) -> Cause:
         """Wait for the end of the actor's present life and return its cause; at once if it is gone already."""
         return from_plain(self._client.converse(conversation.await_end(self._who, timeout)))
+
+    # -- links and monitors (OTP) -----------------------------------------------------------------------------------
+
+    def watch(self, *, timeout: Timeout = DEFAULT) -> ActorMonitor:
+        """Monitor the actor's present life, and go on (erlang:monitor/2): ``wait`` of the monitor returns its Down.
+
+        Every call is a monitor of its own, with a reference of its own. If nobody is there the Down comes at once, with
+        the reason noproc. A restart is an end; a hot update is none.
+        """
+        from theater.ties import ActorMonitor
+
+        ties = self._client.ties()
+        return ActorMonitor(self._client, ties, ties.tie(control.Monitor, self._who, conversation.info_limit(timeout)))
+
+    def link(self, *, timeout: Timeout = DEFAULT) -> ActorLink:
+        """Tie this client and the actor's present life together (erlang:link/1); linking twice is one link.
+
+        When that life ends, ``wait`` of the link returns its Exit: a client traps exits. If nobody is there it comes at
+        once, with the reason noproc. When the client is closed, the actor gets an exit signal ``normal``; when the
+        ``with`` block of the client is left by an exception, one with that as its reason; when this process ends in any
+        other way (also by SIGKILL), ``noconnection``. Any reason but normal ends an actor that does not trap exits.
+        """
+        from theater.ties import ActorLink
+
+        ties = self._client.ties()
+        return ActorLink(self._client, ties, ties.tie(control.Link, self._who, conversation.info_limit(timeout)))
+
+    def exit(self, reason: str, *, timeout: Timeout = DEFAULT) -> None:
+        """Send the actor an exit signal (erlang:exit/2). ``kill`` cannot be trapped; to nobody it does nothing."""
+        self._client.converse(conversation.signal(self._who, reason, timeout))
 
     # -- the seed's names ---------------------------------------------------------------------------------------
 

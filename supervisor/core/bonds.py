@@ -32,6 +32,8 @@ NORMAL: Final = "normal"
 KILL: Final = "kill"
 KILLED: Final = "killed"
 NOPROC: Final = "noproc"
+NOCONNECTION: Final = "noconnection"
+"""With this reason ends whoever is lost rather than ended: a client whose process has died, a node in Erlang."""
 
 
 class Mood(Enum):

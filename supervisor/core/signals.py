@@ -1,6 +1,6 @@
 """What the machine of links and monitors is told, and what it wants done (supervisor.core.bonds).
 
-A process is one incarnation of an actor, named by a text that no other incarnation ever bears.
+A process is one incarnation of an actor, or a client, named by a text that no other ever bears.
 """
 
 from __future__ import annotations

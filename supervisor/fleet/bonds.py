@@ -1,7 +1,8 @@
 """Links, monitors and exit signals of guests (``theater:simple/links``): whom they may reach, and the telling.
 
 What follows from what is decided by supervisor.core.bonds. A process there is an incarnation here, named as its family
-is (``/a#3``), so a hot update changes nothing: the guest's bonds go on with its next package.
+is (``/a#3``), so a hot update changes nothing: the guest's bonds go on with its next package. Clients are processes
+too (supervisor.gate.bonds), which are told in their own way.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from supervisor.fleet.deaths import Deaths
 from supervisor.fleet.lives import Actor, Life, family_of, is_family
 from supervisor.fleet.services import Services
 from theater import values
+from theater.cause import Cause
 from theater.errors import PermissionDenied
 from theater.grants.links import GRANT
 from theater.patterns.paths import matches
@@ -40,6 +42,8 @@ class Bonds:
         self._deaths = deaths
         self._core = core.Bonds()
         self._refs = count(1)
+        self.outside: dict[signals.Process, Callable[[signals.Action], None]] = {}
+        """How processes that are no actors are told: clients."""
         deaths.on_end.append(self._on_end)
         self.functions: dict[str, Callable[[Asking], None]] = {
             "links.link": self._link,
@@ -62,19 +66,24 @@ class Bonds:
 
     def link(self, parent: Life, child: Actor) -> None:
         """Link a guest with what it has just spawned."""
-        self._perform(signals.Link(family_of(parent), _process(child), child.id))
+        self.perform(signals.Link(family_of(parent), process_of(child), child.id))
+
+    def cause_of(self, process: signals.Process) -> Cause | None:
+        """Why an incarnation has ended, asked when its end is told."""
+        actor = self._s.register.by_path.get(_path(process))
+        return None if actor is None else actor.cause
 
     # -- the functions -----------------------------------------------------------------------------------------------
 
     def _link(self, asking: Asking) -> None:
         address, actor = self._target(asking, ("allow",))
         self._require_room(asking)
-        notice = signals.Link(family_of(asking.life), _process(actor), address)
+        notice = signals.Link(family_of(asking.life), process_of(actor), address)
         self._answer(asking, notice, {"id": address if actor is None else actor.id})
 
     def _unlink(self, asking: Asking) -> None:
         _, actor = self._target(asking, ("allow",))
-        self._answer(asking, signals.Unlink(family_of(asking.life), _process(actor)), {})
+        self._answer(asking, signals.Unlink(family_of(asking.life), process_of(actor)), {})
 
     def _monitor(self, asking: Asking) -> None:
         address, actor = self._target(asking, ("allow", "monitor"))
@@ -82,14 +91,14 @@ class Bonds:
         ref = asking.life.family * REFS_PER_INCARNATION + next(self._refs) % REFS_PER_INCARNATION
         # The answer first: the guest must know the reference before it can be told of it.
         asking.answer({"ref": ref})
-        self._perform(signals.Monitor(family_of(asking.life), ref, _process(actor), address))
+        self.perform(signals.Monitor(family_of(asking.life), ref, process_of(actor), address))
 
     def _demonitor(self, asking: Asking) -> None:
-        answer = self._perform(signals.Demonitor(family_of(asking.life), int(asking.arguments["ref"])))
+        answer = self.perform(signals.Demonitor(family_of(asking.life), int(asking.arguments["ref"])))
         asking.answer({"was_there": answer})
 
     def _trap_exit(self, asking: Asking) -> None:
-        answer = self._perform(signals.TrapExit(family_of(asking.life), bool(asking.arguments["traps"])))
+        answer = self.perform(signals.TrapExit(family_of(asking.life), bool(asking.arguments["traps"])))
         asking.answer({"before": answer})
 
     def _exit(self, asking: Asking) -> None:
@@ -97,11 +106,11 @@ class Bonds:
         reason = str(asking.arguments["reason"])
         if len(reason) > REASON_CHARS_MAX:
             raise Refusal(f"expected a reason of at most {REASON_CHARS_MAX} characters, got {len(reason)}")
-        self._answer(asking, signals.Exit(family_of(asking.life), _process(actor), reason), {})
+        self._answer(asking, signals.Exit(family_of(asking.life), process_of(actor), reason), {})
 
     def _answer(self, asking: Asking, notice: signals.Notice, data: dict[str, object]) -> None:
         """Do it, then answer: a guest that this ends hears nothing any more."""
-        self._perform(notice)
+        self.perform(notice)
         if asking.life.killed_by is None:
             asking.answer(data)
 
@@ -135,9 +144,9 @@ class Bonds:
 
     def _on_end(self, life: Life) -> None:
         assert life.cause is not None
-        self._perform(signals.Ended(family_of(life), life.cause.otp_reason()))
+        self.perform(signals.Ended(family_of(life), life.cause.otp_reason()))
 
-    def _perform(self, notice: signals.Notice) -> object:
+    def perform(self, notice: signals.Notice) -> object:
         """Tell the machine and do what it wants; return its answer, if it has one."""
         answer: object = None
         for action in self._core.feed(notice):
@@ -146,6 +155,8 @@ class Bonds:
                     answer = value
                 case signals.End(process=process, reason=reason, by=by):
                     self._end(process, reason, by)
+                case signals.GiveExit(to=to) | signals.GiveDown(to=to) if to in self.outside:
+                    self.outside[to](action)
                 case signals.GiveExit(to=to, sender=sender, reason=reason):
                     name = self._name(sender)
                     self._tell(to, "handle-exit", values.String(name), values.String(reason))
@@ -176,6 +187,8 @@ class Bonds:
 
     def _name(self, sender: str) -> str:
         """The id of the actor of an incarnation, which has ended perhaps; an address stays what it is."""
+        if sender in self.outside:
+            return _path(sender)
         actor = self._actor(sender)
         return sender if actor is None else actor.id
 
@@ -192,7 +205,7 @@ class Bonds:
         return actor if was_there else None
 
 
-def _process(actor: Actor | None) -> str | None:
+def process_of(actor: Actor | None) -> str | None:
     """The present incarnation of an actor; None if it has none."""
     life = None if actor is None else actor.life
     return family_of(life) if life is not None and life.is_alive else None

@@ -11,10 +11,12 @@ from typing import Any
 
 from proto import control, info
 from proto.envelope import MessageClass, WireError, check_bodies, class_of
+from supervisor.fleet.bonds import Bonds
 from supervisor.fleet.deaths import Deaths
 from supervisor.fleet.services import Services
 from supervisor.fleet.subscriptions import Subscriptions
 from supervisor.fleet.updates import Updates
+from supervisor.gate.bonds import FRAMED, ClientBonds
 from supervisor.gate.clients import Clients
 from supervisor.gate.dead_letters import DeadLetters
 from supervisor.gate.forks import Forks
@@ -34,6 +36,7 @@ class Gate:
         deaths: Deaths,
         subscriptions: Subscriptions,
         updates: Updates,
+        bonds: Bonds,
         refusals: Refusals,
         about: Callable[[], dict[str, Any]],
         stop_tree: Callable[[bool], None],
@@ -43,11 +46,13 @@ class Gate:
         whom = Whom(services, self._clients)
         trees = Trees(services, self._clients, whom, about, stop_tree)
         dead_letters = DeadLetters(services, self._clients, whom)
+        self._bonds = ClientBonds(services, self._clients, bonds)
         self._table: dict[type, Serve] = {
             **Questions(services, self._clients, whom, subscriptions).table,
             **Orders(services, self._clients, whom, deaths, updates).table,
             **dead_letters.table,
             **trees.table,
+            **self._bonds.table,
         }
         self._with_bodies: dict[type, Callable[[bytes, Any, list[bytes]], None]] = {
             control.Fork: Forks(services, self._clients, whom, trees).fork,
@@ -71,5 +76,11 @@ class Gate:
         with_bodies = self._with_bodies.get(type(message))
         if with_bodies is not None:
             with_bodies(client, message, [frame.bytes for frame in frames[2:]])
+        elif isinstance(message, FRAMED):
+            self._bonds.serve(client, message, frames[-1])
         else:
             self._table[type(message)](client, message)
+
+    def close(self) -> None:
+        """Give back what clients are followed with."""
+        self._bonds.close()

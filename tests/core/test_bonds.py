@@ -142,6 +142,20 @@ def test_signals_travel_a_chain_of_links_one_end_at_a_time() -> None:
     assert machine.snapshot() == {}
 
 
+def test_who_is_lost_ends_whoever_is_linked() -> None:
+    """A client traps exits from the first; its process has died: noconnection, as of a lost node."""
+    machine = bonds(
+        s.TrapExit("client", True), s.Link("client", "a", "1"), s.Link("client", "b", "2"), s.TrapExit("b", True),
+        s.Monitor("client", 3, "c", "3"),
+    )  # fmt: skip
+
+    assert machine.feed(s.Ended("client", "noconnection")) == [
+        s.End("a", "noconnection", "client"),
+        s.GiveExit("b", "client", "noconnection"),
+    ]
+    assert machine.feed(s.Ended("c", "crash")) == []
+
+
 # -- random lives --------------------------------------------------------------------------------------------------
 
 

@@ -27,11 +27,14 @@ WITH_THE_WIRE = {
     "aio.py",
     "aiolink.py",
     "aiosubscription.py",
+    "aioties.py",
+    "bonds.py",
     "client.py",
     "conversation.py",
     "handle.py",
     "link.py",
     "subscription.py",
+    "ties.py",
     "wires.py",
 }
 NOT_IN_CORE = {"time", "socket", "subprocess", "os", "logging", "threading", "asyncio", "signal", "select", "datetime"}

@@ -61,6 +61,18 @@ GOLDEN = [
         "54480103dc0021a4696e6974a0a0a001a0a0a0a0a00000c0c08080c0a46e6f6e65c2c0c2c2c280c0c0c0a7696e697469616cc0c2c2ae2f73746f72652f636f6e74656e74c0",
     ),
     (control.FROM_CLIENT, control.Terminate(4, "/a"), "5448010393a97465726d696e61746504a22f61"),
+    (control.FROM_CLIENT, control.Link(1, "/a"), "5448010394a46c696e6b01a22f61c0"),
+    (control.FROM_CLIENT, control.Unlink(2, 7), "5448010393a6756e6c696e6b0207"),
+    (control.FROM_CLIENT, control.Monitor(3, "/a", 2), "5448010394a76d6f6e69746f7203a22f6102"),
+    (control.FROM_CLIENT, control.Demonitor(4, 8), "5448010393a964656d6f6e69746f720408"),
+    (control.FROM_CLIENT, control.Signal(5, "/a", "boom"), "5448010395a67369676e616c05a22f61a4626f6f6dc0"),
+    (control.FROM_CLIENT, control.Leave(6), "5448010393a56c6561766506a66e6f726d616c"),
+    (
+        control.TO_CLIENT,
+        control.LinkExit(7, "normal", {"kind": "completed"}),
+        "5448010394a96c696e6b5f6578697407a66e6f726d616c81a46b696e64a9636f6d706c65746564",
+    ),
+    (control.TO_CLIENT, control.MonitorDown(8, "noproc"), "5448010394a4646f776e08a66e6f70726f63c0"),
     (stream.UP, stream.EventBatch(0, 1, None, b"h"), "5448010495a562617463680001c0c40168"),
     (stream.DOWN, stream.Ack(1), "5448010492a361636b01"),
 ]

@@ -39,7 +39,7 @@ class Scene:
         services: Any = SimpleNamespace(sockets=SimpleNamespace(gate=None), register=register)
         deaths: Any = SimpleNamespace(stop_with_deadline=lambda life, by, deadline_ms: self.stops.append(deadline_ms))
         none: Any = None
-        self.gate = Gate(services, deaths, none, none, none, none, none)
+        self.gate = Gate(services, deaths, none, none, none, none, none, none)
 
     def _send(self, sock: object, client: bytes, header: bytes, bodies: tuple[bytes, ...] = ()) -> bool:
         if client in self.gone:
