@@ -237,7 +237,10 @@ class ActorHandle:
         return self._client.subscribe(self.target, since, buffer, policy, timeout)
 
     def monitor(self, timeout: float | None = None) -> Cause:
-        """Wait for the end of the actor's present life and return its cause; at once if it is gone already."""
+        """Wait for the end of the actor's present life and return its cause; at once if it is gone already.
+
+        ``watch`` is a monitor that does not wait, with OTP's reasons.
+        """
         return from_plain(self._client.converse(conversation.await_end(self._who, timeout)))
 
     # -- links and monitors (OTP) -----------------------------------------------------------------------------------
