@@ -23,7 +23,7 @@ from theater.grants import MESSAGES, RPC
 from worker import machine_actions as act
 from worker import machine_notices as n
 from worker.desk import Desk
-from worker.engine.errors import StartError
+from worker.engine.errors import StartError, StartRefused
 from worker.guest import Guest
 from worker.incarnation import Incarnation
 from worker.limits import EXIT_LINGER_MS
@@ -109,6 +109,8 @@ def _serve(inc: Incarnation, preloaded: Any, bodies: list[bytes]) -> NoReturn:
         try:
             door = load(inc, preloaded, bodies)
         except StartError as error:
+            if isinstance(error, StartRefused) and inc.init.parent is None:
+                inc.recorder.refused(error.text)  # of a child that was spawned, the spawner's chain tells
             operations.fail(n.SetupFailed(error.step, error.text))
         inc.recorder.begin()
         operations.begin(Guest(inc, door))

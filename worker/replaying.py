@@ -29,6 +29,8 @@ CUT_SHORT_MS: Final = 500
 SLOWER_MAX: Final = 10
 """A replay may take so many times as long as the call did: the machine may be a slower one, or a busy one."""
 BEGINNINGS: Final = ("genesis", "incarnation")
+BETWEEN: Final = (*BEGINNINGS, payloads.START_REFUSED)
+"""What is recorded between two lives: a call is over there, if it had no end."""
 EVENTS_PER_REPORT: Final = 1000
 
 MakeDoor = Callable[[Answers], Door]
@@ -289,7 +291,7 @@ class Replayer:
                 raise _Incompatible(words.unknown_child_event(self._events[at].seq, said))
             params = given
         ends_at = self._place_of_end()
-        is_killed = ends_at == len(self._events) or self._events[ends_at].event_type in BEGINNINGS
+        is_killed = ends_at == len(self._events) or self._events[ends_at].event_type in BETWEEN
         if is_killed and ends_at == at + 1:
             return  # nothing in it can be compared, and it may have run for as long as it liked
         was_stopped = is_killed or words.is_stop(payloads.read(self._events[ends_at].data))
@@ -301,7 +303,7 @@ class Replayer:
         if event is None or isinstance(self._pending, _RecordEnds):
             return  # the incarnation was killed in the middle of it: nothing was committed
         told = payloads.read(event.data)
-        if isinstance(told, payloads.Genesis | payloads.Incarnation):
+        if event.event_type in BETWEEN:
             return
         self._compare(event, told, outcome)
         self._cursor.advance()
@@ -354,7 +356,7 @@ class Replayer:
     def _place_of_end(self) -> int:
         """Where what is recorded of the call at the position ends: at its end, the next life, or the record's end."""
         at = self._cursor.current_position()
-        while at < len(self._events) and self._events[at].event_type not in ("wasm", *BEGINNINGS):
+        while at < len(self._events) and self._events[at].event_type not in ("wasm", *BETWEEN):
             at += 1
         return at
 
@@ -411,7 +413,7 @@ class Replayer:
             raise _Stopped
         event = self._cursor.current_event()
         told = payloads.read(event.data) if event is not None else None
-        if event is None or isinstance(told, payloads.Genesis | payloads.Incarnation):
+        if event is None or event.event_type in BETWEEN:
             raise _RecordEnds
         if isinstance(told, payloads.Error) and told.message.startswith(words.failures(interface, function)):
             raise _FailedThere(told.message)
