@@ -25,7 +25,7 @@ from worker import machine_notices as n
 from worker.connections import SOCKETS_MAX
 from worker.desk import Desk
 from worker.ending import EXIT_BROKEN
-from worker.engine.errors import StartError
+from worker.engine.errors import StartError, StartRefused
 from worker.guest import Guest
 from worker.incarnation import Incarnation
 from worker.limits import EXIT_LINGER_MS
@@ -114,6 +114,8 @@ def _serve(inc: Incarnation, preloaded: Any, bodies: list[bytes]) -> NoReturn:
         try:
             door = load(inc, preloaded, bodies)
         except StartError as error:
+            if isinstance(error, StartRefused) and inc.init.parent is None:
+                inc.recorder.refused(error.text)  # of a child that was spawned, the spawner's chain tells
             operations.fail(n.SetupFailed(error.step, error.text))
         inc.recorder.begin()
         operations.begin(Guest(inc, door))

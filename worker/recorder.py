@@ -80,6 +80,13 @@ class Recorder:
         )
         self.append("incarnation", data)
 
+    def refused(self, text: str) -> None:
+        """Instead of the first event: this life does not begin, for it is not granted what it wants."""
+        from theater.values import String
+
+        data = payload.runtime(payload.START_REFUSED, String(text[:WORDS_CHARS_MAX]))
+        self.append(f"theater-runtime/{payload.START_REFUSED}", data)
+
     def call(self, function: str, params: bytes, idempotency_key: str | None = None) -> None:
         """The guest is about to be entered."""
         if self._committed is not None and self._notes_operations:

@@ -12,7 +12,7 @@ from worker import replay_words as words
 from worker.engine.doors import Door
 from worker.interfaces import registry
 from worker.replay_differences import Differences, Diverged
-from worker.replay_spans import Span, cut_short
+from worker.replay_spans import BETWEEN, Span, cut_short
 
 
 class RecordEnds(Exception):
@@ -81,7 +81,7 @@ class RecordedCalls:
             raise Stopped
         event = self._cursor.current_event()
         told = payloads.read(event.data) if event is not None else None
-        if event is None or isinstance(told, payloads.Genesis | payloads.Incarnation):
+        if event is None or event.event_type in BETWEEN:
             raise RecordEnds
         if isinstance(told, payloads.Error) and told.message.startswith(words.failures(interface, function)):
             raise FailedThere(told.message)

@@ -12,6 +12,8 @@ from worker import replay_words as words
 from worker.engine.clock import ticks
 
 BEGINNINGS: Final = ("genesis", "incarnation")
+BETWEEN: Final = (*BEGINNINGS, payloads.START_REFUSED)
+"""What is recorded between two lives: a call is over there, if it had no end."""
 CUT_SHORT_MS: Final = 500
 """Computing time after the last that is recorded of a call that was stopped: nobody waits for its deadline again."""
 SLOWER_MAX: Final = 10
@@ -46,9 +48,9 @@ class Span(msgspec.Struct, frozen=True):
 def span(events: Sequence[ChainEvent], begins_at: int) -> Span:
     """What is recorded of the call that begins there."""
     at = begins_at + 1
-    while at < len(events) and events[at].event_type not in ("wasm", *BEGINNINGS):
+    while at < len(events) and events[at].event_type not in ("wasm", *BETWEEN):
         at += 1
-    is_killed = at == len(events) or events[at].event_type in BEGINNINGS
+    is_killed = at == len(events) or events[at].event_type in BETWEEN
     if is_killed:
         return Span(begins_at, at, True, True)
     end = payloads.read(events[at].data)
@@ -61,7 +63,7 @@ def fueled(events: Sequence[ChainEvent], call: Span) -> Span:
     Only the last call of a life may have ended for lack of it: a guest may decline with such words.
     """
     later = events[call.ends_at + 1 : call.ends_at + 2]
-    if call.is_killed or (later and later[0].event_type not in BEGINNINGS):
+    if call.is_killed or (later and later[0].event_type not in BETWEEN):
         return call
     fuel = words.fuel_had(payloads.read(events[call.ends_at].data))
     return call if fuel is None else msgspec.structs.replace(call, fuel=fuel, was_stopped=False)

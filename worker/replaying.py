@@ -26,7 +26,7 @@ from worker.engine.errors import CANCELLED, StartError, Trap
 from worker.recovered import STARTS
 from worker.replay_calls import CutThere, FailedThere, RecordedCalls, RecordEnds, Revival, Stopped
 from worker.replay_differences import Differences, Diverged
-from worker.replay_spans import BEGINNINGS, budget, fueled, span
+from worker.replay_spans import BEGINNINGS, BETWEEN, budget, fueled, span
 
 EVENTS_PER_REPORT: Final = 1000
 
@@ -262,7 +262,7 @@ class Replayer:
         if event is None or isinstance(self._calls.pending, RecordEnds):
             return  # the incarnation was killed in the middle of it: nothing was committed
         told = payloads.read(event.data)
-        if isinstance(told, payloads.Genesis | payloads.Incarnation):
+        if event.event_type in BETWEEN:
             return
         if isinstance(told, payloads.Result) and isinstance(outcome, contract.Ok):
             self.state = outcome.state

@@ -343,6 +343,8 @@ class History:
     def _write_past(self, life: Life) -> None:
         """In the reader's thread."""
         actor, reader = life.actor, self._opened()
+        if life.history and not reader.has_begun(actor.id):
+            life.history, life.begins = "", None  # all its starts were refused: it begins as declared
         if life.history:
             referenced: list[Reference] = []
             with open(life.history, "xb") as file:

@@ -202,6 +202,11 @@ class StoreReader:
                 return event.seq
         return 0
 
+    def has_begun(self, actor: str) -> bool:
+        """Whether any life of an actor (by id) is recorded that a state could be computed from."""
+        markers = self.events(actor, types=("genesis", "incarnation", payloads.SNAPSHOT), limit=1, reverse=True)
+        return next(markers, None) is not None
+
     def page(self, actor: str, since: int | None, count: int) -> tuple[dict[str, Any], bytes]:
         """Return up to ``count`` events from a number on (None: the newest) as a batch, with what to know of it."""
         first = max(0, self._last(actor)[0] + 1 - count) if since is None else since

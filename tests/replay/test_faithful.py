@@ -13,6 +13,8 @@ from theater import cgrf, replay
 from theater.chain import payload, payloads
 from theater.values import U64, Record, String, Tuple, bytes_of
 from worker import replay_spans
+from worker.engine import contract
+from worker.engine.contract import INIT
 from worker.engine.errors import DEADLINE
 
 NOTHING = cgrf.encode(Tuple(()))
@@ -107,6 +109,33 @@ def test_a_life_rebuilt_after_a_kill_in_a_call_has_a_new_instance() -> None:
     life.call("count")
     life.put("wasm", payload.call("test:odd/api.spin", NOTHING))
     life.begin_again("replay")
+    life.call("count")
+
+    assert replayed(life).success
+
+
+def test_lives_that_were_refused_are_no_part_of_those_before_and_after() -> None:
+    """A call that had no end ends there, also within a host call; what comes later goes on as ever."""
+    refused = payload.runtime(payload.START_REFUSED, String("not granted"))
+    life = Life()
+    life.call("count")
+    life.put("wasm", payload.call("test:odd/api.log", NOTHING))
+    life.put(payloads.START_REFUSED, refused)
+    life.put(payloads.START_REFUSED, refused)
+    life.begin_again("last")
+    life.call("count")
+
+    assert replayed(life).success
+
+
+def test_a_chain_may_begin_with_a_refusal() -> None:
+    """The first life that is recorded has its beginning, if not a genesis."""
+    life = Life()
+    del life.chain[:]
+    life.put(payloads.START_REFUSED, payload.runtime(payload.START_REFUSED, String("not granted")))
+    life.state = contract.NO_STATE
+    life.begin_again("initial")
+    life.call(INIT)
     life.call("count")
 
     assert replayed(life).success

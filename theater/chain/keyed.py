@@ -49,7 +49,7 @@ def repeats(newest_first: Iterable[ChainEvent], keys_max: int, since_ns: int) ->
                 if said.idempotency_key is not None and end is not None and said.idempotency_key not in found:
                     found[said.idempotency_key] = _repeat(said, said.idempotency_key, *end)
                 end = None
-        has_later = event.event_type not in ("genesis", "incarnation", "shutdown")
+        has_later = event.event_type not in ("genesis", "incarnation", "shutdown", payloads.START_REFUSED)
     return list(reversed(found.values()))
 
 

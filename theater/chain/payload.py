@@ -19,6 +19,8 @@ from theater.values import S64, Bool, Record, String, Value, Variant, bytes_of, 
 
 NAMES_MAX: Final = 1024
 """Encoded names kept: functions and interfaces come again and again."""
+START_REFUSED: Final = "start-refused"
+"""The runtime event of a life that never began, since it is not granted what it wants."""
 
 _HEADER: Final = Struct("<4sHHII")
 _U32: Final = Struct("<I")

@@ -13,11 +13,14 @@ import msgspec
 from theater import cgrf
 from theater.cause import Cause, from_plain
 from theater.chain.events import ChainError
+from theater.chain.payload import START_REFUSED as REFUSED
 from theater.values import S64, U64, Bool, List, Option, Record, String, Value, Variant, bytes_of
 
 RUNTIME_PREFIX: Final = "theater-runtime/"
 SNAPSHOT: Final = "theater-runtime/snapshot"
 """Type of the events that hold a state a replay can begin from."""
+START_REFUSED: Final = f"{RUNTIME_PREFIX}{REFUSED}"
+"""Type of the events that say what a life was not granted that therefore never began."""
 
 
 class Call(msgspec.Struct, frozen=True):

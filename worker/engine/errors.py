@@ -32,6 +32,10 @@ class StartError(Exception):
         return f"{self.step}: {self.text}"
 
 
+class StartRefused(StartError):
+    """The guest wants what it is not granted."""
+
+
 class Trap(Exception):
     """A guest call was ended by force; the instance must never be entered again. ``kind`` is a word from above."""
 

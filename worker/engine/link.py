@@ -6,7 +6,7 @@ them at once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -18,7 +18,7 @@ from theater.grants import opened_by, short_name
 from worker.engine import module
 from worker.engine.contract import INIT
 from worker.engine.crossing import Answers
-from worker.engine.errors import StartError
+from worker.engine.errors import StartError, StartRefused
 from worker.interfaces import registry
 
 
@@ -29,8 +29,10 @@ class Chosen(msgspec.Struct, frozen=True):
     differences: list[str]
 
 
-def require(step: str, problems: list[str]) -> None:
-    """Raise StartError if there are problems."""
+def require(step: str, problems: list[str], refused: Sequence[str] = ()) -> None:
+    """Raise StartError if there are problems; StartRefused if something is not granted."""
+    if refused:
+        raise StartRefused(step, module.joined([*problems, *refused]))
     if problems:
         raise StartError(step, module.joined(problems))
 

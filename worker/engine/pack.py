@@ -90,7 +90,7 @@ class PackDoor:
         """
         step("link")
         shape = module.shape(compiled)
-        link.require("link", module.refusals(shape) + ([] if is_replay else link.ungranted(shape, grants)))
+        link.require("link", module.refusals(shape), [] if is_replay else link.ungranted(shape, grants))
         step("interfaces")
         link.require("interfaces", [] if is_replay else link.unprovided(shape))
         step("instantiate")

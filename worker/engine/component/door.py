@@ -116,7 +116,7 @@ class ComponentDoor:
         step("link")
         found = introspect.shape(engine, compiled)
         shape = introspect.as_module(found)
-        link.require("link", list(found.problems) + ([] if is_replay else link.ungranted(shape, grants)))
+        link.require("link", list(found.problems), [] if is_replay else link.ungranted(shape, grants))
         step("interfaces")
         link.require("interfaces", [] if is_replay else link.unprovided(shape))
         step("instantiate")
