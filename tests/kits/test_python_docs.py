@@ -15,7 +15,8 @@ from tests.examples.terminal import Terminal, matches, terminal_in
 from tests.kits.languages import NEEDS_PYTHON
 from tests.system.running import ROOT
 
-PAGE = (ROOT / "docs" / "actors.md").read_text(encoding="utf-8")
+_WHOLE = (ROOT / "docs" / "actors.md").read_text(encoding="utf-8")
+PAGE = _WHOLE.partition("\n## Actors in Python\n")[2].partition("\n## ")[0]
 
 
 def blocks(language: str) -> list[str]:

@@ -57,7 +57,8 @@ def run_until(loop: Loop, answers: list[Declared], count: int) -> None:
 
 def reader() -> psutil.Process:
     """The process that reads."""
-    (found,) = [each for each in psutil.Process().children() if "supervisor.fleet.declaring" in each.cmdline()]
+    living = [each for each in psutil.Process().children() if each.status() != psutil.STATUS_ZOMBIE]
+    (found,) = [each for each in living if "supervisor.fleet.declaring" in each.cmdline()]
     return found
 
 
