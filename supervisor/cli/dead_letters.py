@@ -97,7 +97,7 @@ def _with_message(history: History, args: argparse.Namespace) -> int:
 def _requeue(client: Client, message: Undelivered, args: argparse.Namespace) -> None:
     """Hand the message to whoever has the address now: taken out first, so that nobody else does the same.
 
-    It is kept again if it was not delivered; not if it may have been, since nothing is delivered twice.
+    It is kept again if it was not delivered, or if that is not known: then its reason says so.
     """
     from theater import cgrf
     from theater.conversation import DEFAULT
@@ -115,10 +115,12 @@ def _requeue(client: Client, message: Undelivered, args: argparse.Namespace) -> 
     client.drop_undelivered(message.number)
     try:
         client.actor(message.path).call_void(HANDLE_SEND, params, timeout=timeout)
-    except (InternalError, OperationTimeout, ChannelClosed):
-        raise  # it was handed over, or may have been
+    except InternalError:
+        raise  # it was handed over, and the guest has failed in it
     except ActorError as error:
-        reason = f"{error.text()} (sent again as m{message.number})"
+        is_open = isinstance(error, (OperationTimeout, ChannelClosed))
+        doubt = ", and may have been handled" if is_open else ""
+        reason = f"{error.text()} (sent again as m{message.number}{doubt})"
         client.keep_undelivered(message.path, message.sender, HANDLE_SEND, reason, message.message)
         raise
     say(f"m{message.number} was delivered to {message.path}")

@@ -213,6 +213,20 @@ def test_a_dead_letter_of_one_that_does_not_run_is_kept(tree: RunningTree, talk:
     assert talk.letters("/t/nobody-yet") == [letter]
 
 
+def test_a_dead_letter_that_times_out_is_kept(talk: Talk) -> None:
+    """With the doubt in its reason: whoever sends it again must know."""
+    a, b = talk.talker(), talk.talker({"notes": []})
+    a.ask("send", b.path, "late")
+    (letter,) = talk.wait_letters(b.path, 1)
+    b.actor.pause()
+    talk.tree.cli("dead-letters", "requeue", b.path, f"m{letter.number}", "--timeout", "200ms", check=6)
+
+    (again,) = until(lambda: [each for each in talk.letters(b.path) if each.number != letter.number], "the letter")
+    assert again.message == b"late"
+    assert again.reason.endswith(f"(sent again as m{letter.number}, and may have been handled)")
+    b.actor.resume()
+
+
 def test_a_message_to_nobody_is_an_error_and_a_dead_letter(talk: Talk) -> None:
     """The sender is told at once."""
     a = talk.talker()
