@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -101,7 +102,7 @@ def zoo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def tree(zoo: Path, home: Path) -> Iterator[RunningTree]:
-    (home / "zoo.wasm").symlink_to(zoo)
+    shutil.copy(zoo, home / "zoo.wasm")
     with running_tree(home, TREE) as tree:
         yield tree
 
