@@ -3,6 +3,7 @@
 With an argument, such as ``"version 2"``: until that has answered, too, at most half a minute.
 """
 
+import http.client
 import os
 import re
 import sys
@@ -26,7 +27,7 @@ def ask() -> str:
         with urllib.request.urlopen(URL, timeout=20) as response:
             found = re.search(r"version \d+", response.read().decode())
             return found[0] if found else "strange"
-    except OSError as error:
+    except (OSError, http.client.HTTPException) as error:
         return "refused" if "refused" in str(error).lower() else "broken"
 
 

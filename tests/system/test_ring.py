@@ -165,7 +165,9 @@ def test_no_token_comes_twice_or_to_a_later_life(tree: RunningTree) -> None:
             assert origin.to == each.member
             assert origin.at_ns > started[each.member, each.incarnation], f"{each} was sent to an earlier life"
     complete = {each.token for each in handled if each.is_complete}
-    assert not complete & {letter.message for letter in letters}, "what was handled is no dead letter"
+    both = [letter for letter in letters if letter.message in complete]
+    in_doubt = [letter for letter in both if "signal 9" in letter.reason]  # killed before its answer had left
+    assert both == in_doubt, "what was handled is no dead letter, unless its sender could not hear of that"
     reasons = {letter.reason for letter in letters}
     assert all("Operation channel closed (" in each or each == "Actor is shutting down" for each in reasons), reasons
 
