@@ -5,20 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from proto import control
 from proto.envelope import Message
-from theater.bonds import LEAVE_TIMEOUT_S, NORMAL, REASON_CHARS_MAX, Asked, Bond, Bonds, Down, Exit, bond_of
+from theater.bonds import LEAVE_TIMEOUT_S, NORMAL, REASON_CHARS_MAX, Asked, Bond, Bonds, Down, Exit, Tied, bond_of
 from theater.client import ClientClosed
 from theater.conversation import DEFAULT, Timeout, Who, info_limit
 from theater.errors import ActorError, OperationTimeout
 from theater.rundir import Run
 from theater.subscription import GOODBYE_MS
 from theater.wires import Pool, SupervisorGone, Wires
-
-if TYPE_CHECKING:
-    from theater.aio import AsyncClient
 
 Callbacks = list[Callable[[], None]]
 
@@ -134,26 +131,10 @@ class AsyncTies:
                 future.set_exception(error or ClientClosed("this client is closed"))
 
 
-class AsyncActorLink:
+class AsyncActorLink(Tied[AsyncTies]):
     """A link between this client and one life of an actor (see ``theater.ties.ActorLink``)."""
 
-    __slots__ = ("_bond", "_owner", "_ties")
-
-    def __init__(self, owner: AsyncClient, ties: AsyncTies, bond: Bond) -> None:
-        self._owner = owner
-        """Kept alive, for it owns the sockets."""
-        self._ties = ties
-        self._bond = bond
-
-    @property
-    def target(self) -> str:
-        """What the actor was called when the link was made."""
-        return self._bond.target
-
-    @property
-    def actor_id(self) -> str | None:
-        """The actor's id; None if there was none."""
-        return self._bond.actor_id
+    __slots__ = ()
 
     async def wait(self, timeout: float | None = None) -> Exit:
         """Wait for the exit signal (see ``ActorLink.wait``)."""
@@ -164,34 +145,16 @@ class AsyncActorLink:
         """Take the link back; False if it was over (see ``ActorLink.unlink``)."""
         return await self._ties.untie(self._bond, info_limit(timeout))
 
-    def __repr__(self) -> str:
-        return f"<AsyncActorLink with {self.target}{', over' if self._bond.is_over else ''}>"
 
-
-class AsyncActorMonitor:
+class AsyncActorMonitor(Tied[AsyncTies]):
     """A monitor of one life of an actor (see ``theater.ties.ActorMonitor``)."""
 
-    __slots__ = ("_bond", "_owner", "_ties")
-
-    def __init__(self, owner: AsyncClient, ties: AsyncTies, bond: Bond) -> None:
-        self._owner = owner
-        self._ties = ties
-        self._bond = bond
+    __slots__ = ()
 
     @property
     def ref(self) -> int:
         """The reference; its Down says the same."""
         return self._bond.number
-
-    @property
-    def target(self) -> str:
-        """What the actor was called when the monitor was made."""
-        return self._bond.target
-
-    @property
-    def actor_id(self) -> str | None:
-        """The actor's id; None if there was none."""
-        return self._bond.actor_id
 
     async def wait(self, timeout: float | None = None) -> Down:
         """Wait for the end of that life; at once if it has come."""
@@ -204,6 +167,3 @@ class AsyncActorMonitor:
         if flush:
             self._bond.flush()
         return was_there
-
-    def __repr__(self) -> str:
-        return f"<AsyncActorMonitor {self.ref} of {self.target}{', over' if self._bond.is_over else ''}>"

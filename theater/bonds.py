@@ -6,7 +6,7 @@ Both handles stand on this: ``theater.ties`` waits for it in threads, ``theater.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
@@ -94,6 +94,34 @@ class Bond:
         if self.news is None and self.is_over:
             raise Untied(f"the {'link' if self.is_link else 'monitor'} with {self.target} was taken back")
         return self.news
+
+
+Waits = TypeVar("Waits")
+
+
+class Tied(Generic[Waits]):
+    """What the links and monitors of both handles are: a bond, and who waits for what comes of it."""
+
+    __slots__ = ("_bond", "_owner", "_ties")
+
+    def __init__(self, owner: object, ties: Waits, bond: Bond) -> None:
+        self._owner = owner
+        """Kept alive, for it owns the sockets."""
+        self._ties = ties
+        self._bond = bond
+
+    @property
+    def target(self) -> str:
+        """What the actor was called when the link or monitor was made."""
+        return self._bond.target
+
+    @property
+    def actor_id(self) -> str | None:
+        """The actor's id; None if there was none."""
+        return self._bond.actor_id
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._bond.number} of {self.target}{', over' if self._bond.is_over else ''}>"
 
 
 class Asked:

@@ -11,19 +11,16 @@ import select
 import threading
 from collections.abc import Callable
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from proto import control
 from proto.envelope import Message
-from theater.bonds import LEAVE_TIMEOUT_S, REASON_CHARS_MAX, Asked, Bond, Bonds, Down, Exit, bond_of
+from theater.bonds import LEAVE_TIMEOUT_S, REASON_CHARS_MAX, Asked, Bond, Bonds, Down, Exit, Tied, bond_of
 from theater.conversation import DEFAULT, Timeout, Who, info_limit
 from theater.errors import ActorError, OperationTimeout
 from theater.rundir import Run
 from theater.subscription import GOODBYE_MS
 from theater.wires import Pool, SupervisorGone, Wires
-
-if TYPE_CHECKING:
-    from theater.client import Client
 
 
 class Ties:
@@ -188,29 +185,13 @@ class Ties:
             raise ClientClosed("this client is closed")
 
 
-class ActorLink:
+class ActorLink(Tied[Ties]):
     """A link between this client and one life of an actor (erlang:link/1); ``ActorHandle.link`` makes it.
 
     The client traps exits: the exit signal is what ``wait`` returns. It belongs to the process that made it.
     """
 
-    __slots__ = ("_bond", "_owner", "_ties")
-
-    def __init__(self, owner: Client, ties: Ties, bond: Bond) -> None:
-        self._owner = owner
-        """Kept alive, for it owns the sockets."""
-        self._ties = ties
-        self._bond = bond
-
-    @property
-    def target(self) -> str:
-        """What the actor was called when the link was made."""
-        return self._bond.target
-
-    @property
-    def actor_id(self) -> str | None:
-        """The actor's id; None if there was none."""
-        return self._bond.actor_id
+    __slots__ = ()
 
     def wait(self, timeout: float | None = None) -> Exit:
         """Wait for the exit signal, that is, for the end of that life; at once if it has come.
@@ -227,34 +208,16 @@ class ActorLink:
         """Take the link back (erlang:unlink/1); False if it was over. A signal that has come already is kept."""
         return self._ties.untie(self._bond, info_limit(timeout))
 
-    def __repr__(self) -> str:
-        return f"<ActorLink with {self.target}{', over' if self._bond.is_over else ''}>"
 
-
-class ActorMonitor:
+class ActorMonitor(Tied[Ties]):
     """A monitor of one life of an actor (erlang:monitor/2); each has a reference of its own."""
 
-    __slots__ = ("_bond", "_owner", "_ties")
-
-    def __init__(self, owner: Client, ties: Ties, bond: Bond) -> None:
-        self._owner = owner
-        self._ties = ties
-        self._bond = bond
+    __slots__ = ()
 
     @property
     def ref(self) -> int:
         """The reference; its Down says the same."""
         return self._bond.number
-
-    @property
-    def target(self) -> str:
-        """What the actor was called when the monitor was made."""
-        return self._bond.target
-
-    @property
-    def actor_id(self) -> str | None:
-        """The actor's id; None if there was none."""
-        return self._bond.actor_id
 
     def wait(self, timeout: float | None = None) -> Down:
         """Wait for the end of that life; at once if it has come. Raises what ``ActorLink.wait`` does."""
@@ -267,6 +230,3 @@ class ActorMonitor:
         if flush:
             self._bond.flush()
         return was_there
-
-    def __repr__(self) -> str:
-        return f"<ActorMonitor {self.ref} of {self.target}{', over' if self._bond.is_over else ''}>"

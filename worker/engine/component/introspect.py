@@ -74,7 +74,7 @@ def shape(engine: Any, component: Any) -> Shape:
     if known is None:
         try:
             known = _shapes[component] = _Reading(engine).shape(component.type)
-        except (TypeError, NotImplementedError, RecursionError) as error:  # types the package does not know
+        except (TypeError, NotImplementedError, RecursionError) as error:  # wasmtime's, of types it does not know
             raise StartError("link", f"the component's types cannot be read: {error}") from None
     return known
 
